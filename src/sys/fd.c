@@ -78,6 +78,21 @@ int fd_read_all(int fd, void *data, size_t n, size_t *ret_n, struct err *err)
     return 0;
 }
 
+int pipe_new(int ret_fds[2], struct err *err)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return err_set(err, ERR_SYS, "pipe");
+    if (fd_set_nonblock(fds[0], true, err) < 0) {
+        fd_close(&fds[0]);
+        fd_close(&fds[1]);
+        return -1;
+    }
+    ret_fds[0] = fds[0];
+    ret_fds[1] = fds[1];
+    return 0;
+}
+
 int sock_pair(int type, int ret_fds[2], struct err *err)
 {
     if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ret_fds) < 0)
@@ -115,6 +130,19 @@ int sock_send(int fd, const void *data, size_t n, const int *fds, size_t nfds, i
     if ((size_t)sent != n)
         return err_set(err, ERR_PROTO, "message sent in part");
     return 0;
+}
+
+ssize_t sock_write(int fd, const void *data, size_t n, struct err *err)
+{
+    ssize_t sent;
+    do {
+        sent = send(fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return 0;
+    if (sent < 0)
+        return err_set(err, ERR_SYS, "send");
+    return sent;
 }
 
 static void close_all(int *fds, size_t *n)

@@ -34,6 +34,9 @@ int fd_write_all(int fd, const void *data, size_t n, struct err *err);
 /* Read up to @n bytes until end of file; *ret_n tells how many came. EINTR is retried. */
 int fd_read_all(int fd, void *data, size_t n, size_t *ret_n, struct err *err);
 
+/* A pipe: ret_fds[0] reads, without blocking; ret_fds[1] writes, and blocks when full. */
+int pipe_new(int ret_fds[2], struct err *err);
+
 /* A pair of connected unix sockets of @type (SOCK_STREAM or SOCK_SEQPACKET), close-on-exec. */
 int sock_pair(int type, int ret_fds[2], struct err *err);
 
@@ -42,6 +45,10 @@ int sock_pair(int type, int ret_fds[2], struct err *err);
 #define SOCK_MAX_FDS 8
 int sock_send(int fd, const void *data, size_t n, const int *fds, size_t nfds, int flags,
               struct err *err);
+
+/* Write to a stream socket what fits without blocking; does not raise SIGPIPE. Returns the number
+ * of bytes taken, 0 when it is full, -1 on error. */
+ssize_t sock_write(int fd, const void *data, size_t n, struct err *err);
 
 /* Receive one message. Returns the number of bytes (0 = end of file), or -1: ERR_SYS with errno
  * EAGAIN when nothing is there, ERR_PROTO when the message or its descriptors were cut off (all

@@ -119,7 +119,7 @@ struct msg_proof_item {
     char *detail;  /* what happened: "open: No such file or directory"; why it is absent */
 };
 enum proof_state { PROOF_HELD, PROOF_BROKEN, PROOF_ABSENT };
-#define MSG_MAX_PROOF 128
+#define MSG_MAX_PROOF 256
 struct msg_proof {
     struct msg_proof_item *items; /* owned array */
     size_t len;
@@ -154,6 +154,9 @@ struct status_page {
     uint32_t pending[2];   /* bytes of stdout, stderr in the file that are not in the pipe */
     uint32_t alloc_failed; /* an allocation was refused for lack of memory */
     uint32_t out_truncated[2]; /* the writer dropped output past the limit */
+    /* Bytes that have left the area through the pipe. After a kill, with R bytes received from the
+     * pipe in all, the first R - flushed of the `pending` ones have been received already. */
+    uint64_t flushed[2];
 };
 
 struct msg_warm {

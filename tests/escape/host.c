@@ -1,0 +1,249 @@
+/* The server's side of the jail tests: see host.h. */
+#include "host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sys/fd.h"
+#include "sys/notify.h"
+#include "sys/task.h"
+#include "tap.h"
+
+#define WORKER_ID 54321
+
+static int notified[1024];
+
+int host_notified(int nr)
+{
+    return __atomic_load_n(&notified[nr], __ATOMIC_SEQ_CST);
+}
+
+static void *answer(void *arg)
+{
+    int fd = *(int *)arg;
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        poll(&p, 1, -1);
+        struct notify_call call;
+        int r = notify_next(fd, &call, NULL);
+        if (r < 0)
+            return NULL;
+        if (r == 0)
+            continue;
+        if (call.nr >= 0 && call.nr < 1024)
+            __atomic_fetch_add(&notified[call.nr], 1, __ATOMIC_SEQ_CST);
+        notify_refuse(fd, call.id, EPERM, NULL);
+    }
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    char data[65536];
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+    REQUIRE(in >= 0 && out >= 0);
+    for (ssize_t n; (n = read(in, data, sizeof(data))) > 0;)
+        REQUIRE(fd_write_all(out, data, (size_t)n, NULL) == 0);
+    close(in);
+    close(out);
+}
+
+_noreturn_ static void run_keeper(int exe, int channel)
+{
+    if (geteuid() == 0 &&
+        (setgroups(0, NULL) < 0 || setresgid(WORKER_ID, WORKER_ID, WORKER_ID) < 0 ||
+         setresuid(WORKER_ID, WORKER_ID, WORKER_ID) < 0))
+        _exit(120);
+    if (dup2(channel, 3) < 0)
+        _exit(121);
+    char *argv[] = {(char *)"vivarium-zygote", NULL};
+    char *envp[] = {NULL};
+    execveat(exe, "", argv, envp, AT_EMPTY_PATH);
+    _exit(122);
+}
+
+void host_start(struct host *h)
+{
+    *h = (struct host){.launch_fd = -1, .control_fd = -1, .listener_fd = -1};
+    /* The build folder may be one the worker's uid cannot enter. */
+    snprintf(h->folder, sizeof(h->folder), "/tmp/vivarium-jail-XXXXXX");
+    REQUIRE(mkdtemp(h->folder));
+    chmod(h->folder, 0755);
+    char path[256];
+    const char *built = getenv("GUEST"), *exe_path = getenv("ZYGOTE");
+    REQUIRE(built && exe_path);
+    snprintf(path, sizeof(path), "%s/%s", h->folder, strrchr(built, '/') + 1);
+    copy_file(built, path);
+    int fds[2];
+    struct err err = ERR_INIT;
+    REQUIRE(sock_pair(SOCK_SEQPACKET, fds, &err) == 0);
+    int exe = open(exe_path, O_PATH | O_CLOEXEC);
+    REQUIRE(exe >= 0);
+    h->keeper = fork();
+    REQUIRE(h->keeper >= 0);
+    if (h->keeper == 0)
+        run_keeper(exe, fds[1]);
+    close(fds[1]);
+    close(exe);
+    h->launch_fd = fds[0];
+}
+
+/* The next message of the keeper; its type, or 0 at the end of the channel. */
+static int keeper_says(struct host *h, uint8_t *body, size_t size, ssize_t *ret_n)
+{
+    int fds[SOCK_MAX_FDS];
+    size_t nfds = 0;
+    struct err err = ERR_INIT;
+    *ret_n = sock_recv(h->launch_fd, body, size, fds, &nfds, NULL, 0, &err);
+    if (*ret_n <= 0)
+        return 0;
+    return msg_check(body, (size_t)*ret_n, nfds, PEER_KEEPER, PEER_SERVER, 0, &err);
+}
+
+bool host_launch(struct host *h, enum isolation isolation, void (*edit)(struct msg_launch *))
+{
+    struct msg_launch launch = {
+        .id = 1,
+        .isolation = (uint8_t)isolation,
+        .profiles = 1,
+        .python = strdup("/usr/bin/python3"),
+        .extension_dir = strdup(h->folder),
+    };
+    if (edit)
+        edit(&launch);
+    struct wire_out out = WIRE_OUT_INIT(MSG_MAX_DATAGRAM);
+    msg_put_launch(&out, &launch);
+    msg_launch_done(&launch);
+    int fds[2];
+    struct err err = ERR_INIT;
+    REQUIRE(!out.bad && sock_pair(SOCK_SEQPACKET, fds, &err) == 0);
+    REQUIRE(sock_send(h->launch_fd, out.buf.data, out.buf.len, &fds[1], 1, 0, &err) == 0);
+    close(fds[1]);
+    h->control_fd = fds[0];
+    wire_out_done(&out);
+    static uint8_t body[MSG_MAX_DATAGRAM];
+    ssize_t n;
+    int type = keeper_says(h, body, sizeof(body), &n);
+    if (type == MSG_LAUNCHED) {
+        struct msg_launched m;
+        REQUIRE(msg_get_launched(body, (size_t)n, &m, &err) == 0);
+        h->init = (pid_t)m.pid;
+        return true;
+    }
+    REQUIRE(type == MSG_LAUNCH_FAILED);
+    struct msg_text text;
+    REQUIRE(msg_get_text(body, (size_t)n, &text, &err) == 0);
+    snprintf(h->failure, sizeof(h->failure), "%s", text.text);
+    msg_text_done(&text);
+    return false;
+}
+
+bool host_ask(struct host *h, enum guest_op op, uint32_t walls, uint64_t number, const char *text,
+              struct guest_reply *ret)
+{
+    static struct guest_request req;
+    req = (struct guest_request){.op = op, .walls = walls, .number = number};
+    snprintf(req.text, sizeof(req.text), "%s", text ? text : "");
+    struct err err = ERR_INIT;
+    if (sock_send(h->control_fd, &req, sizeof(req), NULL, 0, 0, &err) < 0)
+        return false;
+    int fds[SOCK_MAX_FDS];
+    size_t nfds = 0;
+    ssize_t n = sock_recv(h->control_fd, ret, sizeof(*ret), fds, &nfds, NULL, 0, &err);
+    if (nfds) {
+        h->listener_fd = fds[0];
+        pthread_t t;
+        REQUIRE(pthread_create(&t, NULL, answer, &h->listener_fd) == 0);
+        pthread_detach(t);
+    }
+    return n == (ssize_t)sizeof(*ret);
+}
+
+void host_open(struct host *h, enum isolation isolation)
+{
+    static struct guest_reply reply;
+    host_start(h);
+    if (!host_launch(h, isolation, NULL)) {
+        printf("# launch: %s\n", h->failure);
+        if (isolation == ISOLATION_NAMESPACES && strstr(h->failure, "does not let us"))
+            SKIP("user namespaces are forbidden here");
+        REQUIRE(!"launched");
+    }
+    REQUIRE(host_ask(h, GUEST_ENTER, 0, 0, NULL, &reply));
+    if (reply.value != 0)
+        printf("# enter: %s\n", reply.text);
+    REQUIRE(reply.value == 0);
+}
+
+int host_wait_gone(struct host *h)
+{
+    static uint8_t body[MSG_MAX_DATAGRAM];
+    ssize_t n;
+    struct err err = ERR_INIT;
+    struct msg_gone m;
+    REQUIRE(keeper_says(h, body, sizeof(body), &n) == MSG_GONE);
+    REQUIRE(msg_get_gone(body, (size_t)n, &m, &err) == 0);
+    return (int)m.wait_status;
+}
+
+void host_end_zygote(struct host *h)
+{
+    struct wire_out out = WIRE_OUT_INIT(64);
+    msg_put_id(&out, MSG_END, 1);
+    REQUIRE(sock_send(h->launch_fd, out.buf.data, out.buf.len, NULL, 0, 0, NULL) == 0);
+    wire_out_done(&out);
+}
+
+void host_stop(struct host *h)
+{
+    fd_close(&h->control_fd);
+    fd_close(&h->launch_fd);
+    int status = 0;
+    CHECK(waitpid(h->keeper, &status, 0) == h->keeper);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf %s", h->folder);
+    CHECK(system(command) == 0);
+}
+
+void host_forbid_namespaces(void)
+{
+    /* As in a container whose engine forbids them: the limit is of the namespace we are in, and
+     * nobody inside can raise it. */
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    bool root = uid == 0;
+    REQUIRE(unshare(CLONE_NEWUSER) == 0);
+    char text[64];
+    int fd = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
+    if (!root)
+        REQUIRE(write(fd, "deny", 4) == 4);
+    close(fd);
+    /* As root keep all ids, so that the keeper can become another user. */
+    fd = open("/proc/self/gid_map", O_WRONLY | O_CLOEXEC);
+    int n = root ? snprintf(text, sizeof(text), "0 0 65536\n")
+                 : snprintf(text, sizeof(text), "%u %u 1\n", gid, gid);
+    REQUIRE(write(fd, text, (size_t)n) == n);
+    close(fd);
+    fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
+    n = root ? snprintf(text, sizeof(text), "0 0 65536\n")
+             : snprintf(text, sizeof(text), "%u %u 1\n", uid, uid);
+    REQUIRE(write(fd, text, (size_t)n) == n);
+    close(fd);
+    fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+    REQUIRE(fd >= 0 && write(fd, "0", 1) == 1);
+    close(fd);
+}

@@ -1,0 +1,44 @@
+/* The server's side of the jail tests: keeper, launch message, control channel, and a thread that
+ * answers seccomp notifications as the server does. */
+#ifndef TESTS_HOST_H
+#define TESTS_HOST_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "guest.h"
+#include "wire/msg.h"
+
+struct host {
+    pid_t keeper;
+    int launch_fd, control_fd, listener_fd;
+    pid_t init; /* as LAUNCHED said */
+    char failure[1024]; /* LAUNCH_FAILED */
+    char folder[64];    /* temporary, holds the extension */
+    int answered;       /* notifications, in shared memory */
+};
+
+/* Start the keeper. As root it gets an unprivileged uid of its own. */
+void host_start(struct host *h);
+/* Launch a zygote; false: h->failure says why. @edit may change the message. */
+bool host_launch(struct host *h, enum isolation isolation, void (*edit)(struct msg_launch *));
+/* Send a request and wait for its reply. false: the channel was closed. */
+bool host_ask(struct host *h, enum guest_op op, uint32_t walls, uint64_t number, const char *text,
+              struct guest_reply *ret);
+/* host_start, host_launch, GUEST_ENTER; ends the test as skipped when this machine forbids
+ * namespaces. */
+void host_open(struct host *h, enum isolation isolation);
+/* Wait for MSG_GONE; its wait status. */
+int host_wait_gone(struct host *h);
+void host_end_zygote(struct host *h);
+/* Close everything and wait until the keeper has ended. */
+void host_stop(struct host *h);
+
+/* Make user namespaces impossible for this process and all it starts (needs to be called in a
+ * child: it enters a user namespace of its own when unprivileged). */
+void host_forbid_namespaces(void);
+
+/* How many notifications of call @nr were answered so far. */
+int host_notified(int nr);
+
+#endif
