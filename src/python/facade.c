@@ -1,0 +1,481 @@
+/* Facades: see facade.h. Made in the zygote for what is preloaded and in the worker for the rest;
+ * read by programs, which are hostile: everything a facade holds, a program has.
+ *
+ * Facades are exactly of type module, so CPython's caches work for them; what is special is the
+ * way a miss and an assignment go, and for these the slots of the module type itself are replaced.
+ * A facade is told from other modules by its definition. A miss inside `from m import n` must not
+ * end in AttributeError, for then CPython takes sys.modules["m.n"], which is a real module. */
+#include "python/facade.h"
+
+#include <opcode.h>
+#include <string.h>
+
+#include "python/compat.h"
+#include "python/events.h"
+
+struct facade {
+    PyObject *real;   /* owned */
+    PyObject *dotted; /* owned str: the name by which programs know it */
+    const struct facade_rule *rule;
+    bool path_only, sys;
+    bool foreign; /* no profile lists it: the operator named it, and gets what it holds */
+};
+
+static facade_verdict_fn *verdict_of;
+static PyObject *facades; /* address of the real module → facade */
+static PyObject *never;   /* set of addresses of objects that no facade hands out */
+static getattrofunc module_getattro;
+static setattrofunc module_setattro;
+
+/* ---- the object ---- */
+
+static int facade_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    struct facade *f = PyModule_GetState(self);
+    if (f)
+        Py_VISIT(f->real);
+    return 0;
+}
+
+static void facade_free(void *self)
+{
+    struct facade *f = PyModule_GetState(self);
+    if (f) {
+        Py_CLEAR(f->real);
+        Py_CLEAR(f->dotted);
+    }
+}
+
+static struct PyModuleDef facade_def = {
+    PyModuleDef_HEAD_INIT,         .m_name = "facade",    .m_size = sizeof(struct facade),
+    .m_traverse = facade_traverse, .m_free = facade_free,
+};
+
+static struct facade *facade_state(PyObject *module)
+{
+    return PyModule_Check(module) && PyModule_GetDef(module) == &facade_def
+               ? PyModule_GetState(module)
+               : NULL;
+}
+
+/* Harmless texts that a program may ask of a module. */
+static int copy_description(PyObject *dict, PyObject *real)
+{
+    static const char *const names[] = {"__name__", "__doc__", "__version__", "__author__"};
+    PyObject *from = PyModule_GetDict(real); /* borrowed */
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(names); i++) {
+        PyObject *value = PyDict_GetItemString(from, names[i]);
+        if (value && PyUnicode_CheckExact(value) && PyDict_SetItemString(dict, names[i], value) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static PyObject *facade_new(PyObject *real, const char *dotted)
+{
+    auto_py PyObject *self = PyModule_Create(&facade_def);
+    if (!self)
+        return NULL;
+    struct facade *f = PyModule_GetState(self);
+    f->real = Py_NewRef(real);
+    f->dotted = PyUnicode_InternFromString(dotted);
+    f->rule = facade_rule_of(dotted);
+    f->sys = strcmp(dotted, "sys") == 0;
+    f->foreign = !profile_of_module(dotted);
+    PyObject *dict = PyModule_GetDict(self);
+    if (!f->dotted || PyDict_SetItemString(dict, "__name__", f->dotted) < 0 ||
+        copy_description(dict, real) < 0)
+        return NULL;
+    return Py_NewRef(self);
+}
+
+/* ---- what is handed out ---- */
+
+static bool is_same_top(const char *a, const char *b)
+{
+    size_t n = strcspn(a, ".");
+    return strcspn(b, ".") == n && memcmp(a, b, n) == 0;
+}
+
+/* The name under which @module is loaded, if it is a submodule in the package of @f: either where
+ * it hangs ("os.path") or what it calls itself. New reference; NULL without exception: it is not.
+ */
+static PyObject *submodule_name(const struct facade *f, PyObject *name, PyObject *module)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *dotted = PyUnicode_FromFormat("%U.%U", f->dotted, name);
+    if (dotted && PyDict_GetItem(modules, dotted) == module)
+        return dotted;
+    Py_XDECREF(dotted);
+    PyErr_Clear();
+    PyObject *own = PyDict_GetItemString(PyModule_GetDict(module), "__name__");
+    if (!own || !PyUnicode_CheckExact(own) || PyDict_GetItem(modules, own) != module)
+        return NULL;
+    const char *a = PyUnicode_AsUTF8(own), *b = PyUnicode_AsUTF8(f->dotted);
+    PyErr_Clear();
+    return a && b && is_same_top(a, b) ? Py_NewRef(own) : NULL;
+}
+
+static enum facade_find judge_module(const struct facade *f, PyObject *name, PyObject *module,
+                                     bool eager, PyObject **ret)
+{
+    if (facade_state(module)) { /* attached earlier */
+        *ret = Py_NewRef(module);
+        return FACADE_FOUND;
+    }
+    auto_py PyObject *dotted = submodule_name(f, name, module);
+    const char *text = dotted ? PyUnicode_AsUTF8(dotted) : NULL;
+    enum module_verdict verdict = text ? verdict_of(text) : MODULE_NO;
+    PyErr_Clear();
+    if (verdict == MODULE_NO)
+        return FACADE_WITHHELD;
+    *ret = verdict == MODULE_YES ? facade_of(module, text, eager) : facade_path(module, text);
+    return *ret ? FACADE_FOUND : FACADE_ERROR;
+}
+
+/* Does @value, a class or function, say that it is from the package of @f? What does not say
+ * counts as its own. */
+static bool is_own(const struct facade *f, PyObject *value)
+{
+    if (!PyType_Check(value) && !PyFunction_Check(value) && !PyCFunction_Check(value))
+        return true;
+    auto_py PyObject *module = PyObject_GetAttrString(value, "__module__");
+    const char *text = module && PyUnicode_Check(module) ? PyUnicode_AsUTF8(module) : NULL;
+    const char *mine = PyUnicode_AsUTF8(f->dotted);
+    PyErr_Clear();
+    if (!text || !mine)
+        return false;
+    return is_same_top(text + strspn(text, "_"), mine);
+}
+
+static bool is_never(PyObject *value)
+{
+    if (PyCapsule_CheckExact(value) || PyCode_Check(value) || PyFrame_Check(value) ||
+        PyTraceBack_Check(value))
+        return true;
+    auto_py PyObject *address = PyLong_FromVoidPtr(value);
+    int there = address ? PySet_Contains(never, address) : -1;
+    PyErr_Clear();
+    return there != 0;
+}
+
+/* The real module's __all__ (new reference), NULL without exception: it has none. */
+static PyObject *real_all(const struct facade *f)
+{
+    PyObject *all = PyDict_GetItemString(PyModule_GetDict(f->real), "__all__");
+    return all && (PyList_Check(all) || PyTuple_Check(all)) ? PySequence_Tuple(all) : NULL;
+}
+
+/* May a program have @value of the real module under @name? @listed: the name is in __all__, or
+ * there is no
+ * __all__. */
+static enum facade_find judge(const struct facade *f, PyObject *name, PyObject *value, bool listed,
+                              bool eager, PyObject **ret)
+{
+    const char *text = PyUnicode_AsUTF8(name);
+    if (!text) {
+        PyErr_Clear();
+        return FACADE_WITHHELD;
+    }
+    if (*text == '_' || !facade_rule_permits(f->rule, text))
+        return FACADE_WITHHELD;
+    if (PyModule_Check(value))
+        return judge_module(f, name, value, eager, ret);
+    if (f->path_only)
+        return FACADE_WITHHELD;
+    if (!f->foreign && (is_never(value) || (!listed && !is_own(f, value))))
+        return FACADE_WITHHELD;
+    *ret = Py_NewRef(value);
+    return FACADE_FOUND;
+}
+
+/* ---- filling ---- */
+
+/* Make sure that @name is in the facade's dict if a program may have it: 1 = it is, 0 = it may not,
+ * -1 = Python exception. */
+static int fill_name(PyObject *self, PyObject *name)
+{
+    PyObject *dict = PyModule_GetDict(self), *value = NULL;
+    if (!PyUnicode_CheckExact(name))
+        return 0;
+    int there = PyDict_Contains(dict, name);
+    if (there != 0)
+        return there;
+    enum facade_find found = facade_find(self, name, &value);
+    auto_py PyObject *held = value;
+    PyErr_Clear(); /* a lazy name that cannot be loaded is as good as absent */
+    if (found != FACADE_FOUND)
+        return 0;
+    return PyDict_SetItem(dict, name, held) < 0 ? -1 : 1;
+}
+
+/* __all__ as far as it can be had, so that `from m import *` is the real one's. */
+static int fill_all(PyObject *self, PyObject *all)
+{
+    auto_py PyObject *names = PyList_New(0);
+    for (Py_ssize_t i = 0; names && i < PyTuple_GET_SIZE(all); i++) {
+        PyObject *name = PyTuple_GET_ITEM(all, i);
+        int there = fill_name(self, name);
+        if (there < 0 || (there && PyList_Append(names, name) < 0))
+            return -1;
+    }
+    return names ? PyDict_SetItemString(PyModule_GetDict(self), "__all__", names) : -1;
+}
+
+/* Take over what may be had of the real module's present contents. */
+static int fill(PyObject *self, bool eager)
+{
+    struct facade *f = PyModule_GetState(self);
+    auto_py PyObject *all = real_all(f);
+    auto_py PyObject *listed = all ? PySet_New(all) : NULL;
+    PyErr_Clear(); /* an unhashable name: as if there were no __all__ */
+    auto_py PyObject *copy = PyDict_Copy(PyModule_GetDict(f->real));
+    PyObject *dict = PyModule_GetDict(self), *name, *value;
+    Py_ssize_t pos = 0;
+    if (!copy)
+        return -1;
+    while (PyDict_Next(copy, &pos, &name, &value)) {
+        if (!PyUnicode_CheckExact(name) || (!eager && PyModule_Check(value)))
+            continue;
+        bool in_all = !listed || PySet_Contains(listed, name) == 1;
+        PyObject *given = NULL;
+        enum facade_find found = judge(f, name, value, in_all, eager, &given);
+        auto_py PyObject *held = given;
+        if (found == FACADE_ERROR || (held && PyDict_SetItem(dict, name, held) < 0))
+            return -1;
+    }
+    return 0;
+}
+
+int facade_refresh(PyObject *facade)
+{
+    struct facade *f = facade_state(facade);
+    if (!f || f->path_only || f->sys)
+        return 0;
+    if (fill(facade, true) < 0)
+        return -1;
+    auto_py PyObject *all = real_all(f);
+    return all ? fill_all(facade, all) : 0;
+}
+
+PyObject *facade_of(PyObject *module, const char *dotted, bool eager)
+{
+    auto_py PyObject *address = PyLong_FromVoidPtr(module);
+    PyObject *known = address ? PyDict_GetItemWithError(facades, address) : NULL;
+    if (known || PyErr_Occurred())
+        return Py_XNewRef(known);
+    auto_py PyObject *self = facade_new(module, dotted);
+    /* Registered before it is filled: packages and their submodules refer to each other. It holds
+     * the real module, so the address stays taken. */
+    if (!self || PyDict_SetItem(facades, address, self) < 0)
+        return NULL;
+    struct facade *f = PyModule_GetState(self);
+    if (f->sys ? facade_sys_fill(PyModule_GetDict(self)) < 0 : fill(self, eager) < 0) {
+        PyObject *pending = exc_take();
+        PyDict_DelItem(facades, address);
+        exc_put(pending);
+        return NULL;
+    }
+    return Py_NewRef(self);
+}
+
+PyObject *facade_path(PyObject *module, const char *dotted)
+{
+    PyObject *self = facade_new(module, dotted);
+    if (self)
+        ((struct facade *)PyModule_GetState(self))->path_only = true;
+    return self;
+}
+
+int facade_attach(PyObject *facade, const char *name, PyObject *child)
+{
+    return PyDict_SetItemString(PyModule_GetDict(facade), name, child);
+}
+
+/* ---- a miss ---- */
+
+static bool has_underscore(PyObject *name)
+{
+    return PyUnicode_GET_LENGTH(name) > 0 && PyUnicode_READ_CHAR(name, 0) == '_';
+}
+
+static bool is_special(PyObject *name)
+{
+    return PyUnicode_GET_LENGTH(name) > 1 && has_underscore(name) &&
+           PyUnicode_READ_CHAR(name, 1) == '_';
+}
+
+/* What the real module has under @name, its own __getattr__ included. */
+static enum facade_find find_in_real(PyObject *self, PyObject *name, PyObject **ret)
+{
+    struct facade *f = PyModule_GetState(self);
+    if (has_underscore(name) || f->sys) { /* only to tell withheld from absent */
+        PyObject *dict = PyModule_GetDict(f->real);
+        return PyDict_Contains(dict, name) == 1 ? FACADE_WITHHELD : FACADE_ABSENT;
+    }
+    auto_py PyObject *value = PyObject_GetAttr(f->real, name);
+    if (!value) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
+            return FACADE_ERROR;
+        PyErr_Clear();
+        return FACADE_ABSENT;
+    }
+    auto_py PyObject *all = real_all(f);
+    int listed = all ? PySequence_Contains(all, name) : 1;
+    PyErr_Clear();
+    enum facade_find found = judge(f, name, value, listed == 1, false, ret);
+    if (found == FACADE_FOUND && PyModule_Check(*ret) &&
+        PyDict_SetItem(PyModule_GetDict(self), name, *ret) < 0) {
+        Py_CLEAR(*ret);
+        return FACADE_ERROR;
+    }
+    return found;
+}
+
+enum facade_find facade_find(PyObject *facade, PyObject *name, PyObject **ret)
+{
+    struct facade *f = facade_state(facade);
+    PyObject *value = PyDict_GetItemWithError(PyModule_GetDict(facade), name);
+    if (value) {
+        *ret = Py_NewRef(value);
+        return FACADE_FOUND;
+    }
+    if (PyErr_Occurred())
+        return FACADE_ERROR;
+    if (f && f->sys && facade_sys_is_live(name)) {
+        *ret = facade_sys_get(name);
+        return *ret ? FACADE_FOUND : FACADE_ERROR;
+    }
+    return f ? find_in_real(facade, name, ret) : FACADE_ABSENT;
+}
+
+/* Is the instruction being executed IMPORT_FROM? */
+static bool importing_from(void)
+{
+    PyFrameObject *frame = PyEval_GetFrame();
+    if (!frame)
+        return false;
+    int at = PyFrame_GetLasti(frame);
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    auto_py PyObject *bytes = PyCode_GetCode(code);
+    Py_DECREF(code);
+    PyErr_Clear();
+    return bytes && at >= 0 && at < PyBytes_GET_SIZE(bytes) &&
+           (unsigned char)PyBytes_AS_STRING(bytes)[at] == IMPORT_FROM;
+}
+
+static void miss_report(const struct facade *f, PyObject *name)
+{
+    auto_py PyObject *detail =
+        PyUnicode_FromFormat("'%U.%U' is not available in the sandbox", f->dotted, name);
+    const char *text = detail ? PyUnicode_AsUTF8(detail) : NULL;
+    if (text)
+        events_report(LAYER_GUARD, 0, "facade", text,
+                      "Modules show their public names; import other modules by their own name, "
+                      "where they are permitted");
+    PyErr_Clear();
+}
+
+static PyObject *miss_raise(const struct facade *f, PyObject *name, bool withheld)
+{
+    const char *here = withheld ? " in the sandbox" : "";
+    if (importing_from())
+        PyErr_Format(PyExc_ImportError, "cannot import name '%U' from '%U'%s", name, f->dotted,
+                     here);
+    else
+        PyErr_Format(PyExc_AttributeError, "module '%U' has no attribute '%U'%s", f->dotted, name,
+                     here);
+    return NULL;
+}
+
+/* The module type's tp_getattro. */
+static PyObject *getattro(PyObject *self, PyObject *name)
+{
+    struct facade *f = facade_state(self);
+    if (!f)
+        return module_getattro(self, name);
+    PyObject *value = PyObject_GenericGetAttr(self, name);
+    if (value || !PyErr_ExceptionMatches(PyExc_AttributeError))
+        return value;
+    PyErr_Clear();
+    if (is_special(name))
+        return miss_raise(f, name, false);
+    switch (facade_find(self, name, &value)) {
+    case FACADE_FOUND:
+        return value;
+    case FACADE_ERROR:
+        return NULL;
+    case FACADE_WITHHELD:
+        miss_report(f, name);
+        return miss_raise(f, name, true);
+    case FACADE_ABSENT:
+        break;
+    }
+    return miss_raise(f, name, false);
+}
+
+/* The module type's tp_setattro. A facade's special names stay: with another __class__ it would no
+ * longer come through here. */
+static int setattro(PyObject *self, PyObject *name, PyObject *value)
+{
+    struct facade *f = facade_state(self);
+    if (!f || !PyUnicode_Check(name))
+        return module_setattro(self, name, value);
+    if (is_special(name)) {
+        PyErr_Format(PyExc_AttributeError, "'%U' of module '%U' cannot be changed in the sandbox",
+                     name, f->dotted);
+        return -1;
+    }
+    if (f->sys && facade_sys_is_live(name))
+        return facade_sys_set(name, value);
+    return module_setattro(self, name, value);
+}
+
+/* ---- set-up ---- */
+
+static int never_add(PyObject *object)
+{
+    auto_py PyObject *address = object ? PyLong_FromVoidPtr(object) : NULL;
+    return address ? PySet_Add(never, address) : -1;
+}
+
+/* Functions and types that libraries import into their own names and that lead out of the language.
+ * Those of the interpreter live as long as it does, so their addresses can stand for them. */
+static int never_init(unsigned on)
+{
+    static const char *const functions[] = {"eval",  "exec",       "compile", "__import__",
+                                            "input", "breakpoint", "globals", "locals",
+                                            "vars",  "open"};
+    PyTypeObject *const made[] = {&PyFunction_Type, &PyCode_Type,  &PyCell_Type,
+                                  &PyModule_Type,   &PyFrame_Type, &PyTraceBack_Type};
+    never = PySet_New(NULL);
+    PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
+    if (!never || !builtins)
+        return -1;
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(functions); i++) {
+        if (strcmp(functions[i], "open") == 0 && (on & PROFILE_FILESYSTEM))
+            continue;
+        if (never_add(PyDict_GetItemString(builtins, functions[i])) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(made); i++)
+        if (never_add((PyObject *)made[i]) < 0)
+            return -1;
+    return never_add(PySys_GetObject("_getframe"));
+}
+
+int facade_init(facade_verdict_fn *verdict, unsigned on)
+{
+    verdict_of = verdict;
+    if (facades)
+        return 0;
+    facades = PyDict_New();
+    if (!facades || never_init(on) < 0)
+        return -1;
+    module_getattro = PyModule_Type.tp_getattro;
+    module_setattro = PyModule_Type.tp_setattro;
+    PyModule_Type.tp_getattro = getattro;
+    PyModule_Type.tp_setattro = setattro;
+    PyType_Modified(&PyModule_Type);
+    return facade_hide_holders();
+}

@@ -1,0 +1,305 @@
+/* Guards at the destinations: see guards.h. Runs in the zygote (set-up) and in the worker, where
+ * every reader is hostile until proven otherwise. What is trusted: identity of code objects, never
+ * names or file names, which a program can forge. */
+#include "python/guards.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "python/events.h"
+#include "python/guard_readers.h"
+
+/* A data descriptor that stands in for `original`. */
+struct guard {
+    PyObject_HEAD PyObject *original; /* owned: the descriptor that CPython put there */
+    PyObject *name;                   /* owned str */
+    const char *type_name;            /* static */
+    unsigned reader_bit;              /* readers with this bit are answered */
+};
+
+bool guards_armed;
+static PyObject *own_builtins; /* the interpreter's; borrowed, never released */
+
+/* ---- trusted readers: code object → bits of the attributes it may read ---- */
+
+#define READERS_SIZE 256 /* a power of two, at least twice the number of rows */
+static struct {
+    PyCodeObject *code; /* strong reference, never released: the address must not be reused */
+    unsigned bits;
+} readers[READERS_SIZE];
+
+static size_t reader_slot(const PyCodeObject *code)
+{
+    size_t i = ((uintptr_t)code >> 5) & (READERS_SIZE - 1);
+    while (readers[i].code && readers[i].code != code)
+        i = (i + 1) & (READERS_SIZE - 1);
+    return i;
+}
+
+static void reader_add(PyCodeObject *code, unsigned bits)
+{
+    size_t i = reader_slot(code);
+    if (!readers[i].code)
+        readers[i].code = (PyCodeObject *)Py_NewRef((PyObject *)code);
+    readers[i].bits |= bits;
+}
+
+unsigned guards_reader_bits(void)
+{
+    PyFrameObject *frame = PyEval_GetFrame();
+    if (!frame)
+        return ~0U;
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    unsigned bits = readers[reader_slot(code)].bits;
+    Py_DECREF(code);
+    return bits;
+}
+
+bool guards_caller_is_program(void)
+{
+    /* library code runs with the interpreter's own builtins, a program with a dict made for it */
+    return PyEval_GetFrame() && PyEval_GetBuiltins() != own_builtins;
+}
+
+/* ---- the descriptor ---- */
+
+static int guard_refuse(const struct guard *g, const char *verb)
+{
+    char detail[256];
+    const char *name = PyUnicode_AsUTF8(g->name);
+    snprintf(detail, sizeof(detail), "%s '%s' of a %s is not allowed", verb, name ? name : "?",
+             g->type_name);
+    events_report(
+        LAYER_GUARD, 0, "reflection", detail,
+        "Programs cannot reach code, frames, globals or the class graph; nothing permits it");
+    PyErr_SetString(events_violation_type, detail);
+    return -1;
+}
+
+static PyObject *guard_get(PyObject *self, PyObject *object, PyObject *type)
+{
+    struct guard *g = (struct guard *)self;
+    if (!object)
+        return Py_NewRef(self);
+    if (guards_armed && !(guards_reader_bits() & g->reader_bit)) {
+        guard_refuse(g, "Reading");
+        return NULL;
+    }
+    return Py_TYPE(g->original)->tp_descr_get(g->original, object, type);
+}
+
+static int guard_set(PyObject *self, PyObject *object, PyObject *value)
+{
+    struct guard *g = (struct guard *)self;
+    if (guards_armed && !(guards_reader_bits() & g->reader_bit))
+        return guard_refuse(g, value ? "Setting" : "Deleting");
+    descrsetfunc set = Py_TYPE(g->original)->tp_descr_set;
+    if (!set) {
+        PyErr_Format(PyExc_AttributeError, "attribute '%U' is read-only", g->name);
+        return -1;
+    }
+    return set(g->original, object, value);
+}
+
+static PyTypeObject guard_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "guarded_attribute",
+    .tp_basicsize = sizeof(struct guard),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_descr_get = guard_get,
+    .tp_descr_set = guard_set,
+};
+
+PyObject *guards_type_dict(PyTypeObject *type)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyType_GetDict(type);
+#else
+    return Py_NewRef(type->tp_dict);
+#endif
+}
+
+static int guard_install(PyTypeObject *type, const char *type_name, const char *name,
+                         unsigned reader_bit)
+{
+    PyObject *dict = guards_type_dict(type);
+    PyObject *key = PyUnicode_InternFromString(name);
+    PyObject *original = key ? PyDict_GetItemWithError(dict, key) : NULL; /* borrowed */
+    int rc = -1;
+    if (!original) {
+        rc = PyErr_Occurred() ? -1 : 0; /* this version of CPython does not have it */
+        goto out;
+    }
+    if (!Py_TYPE(original)->tp_descr_get) {
+        PyErr_Format(PyExc_SystemError, "%s.%s is no descriptor", type_name, name);
+        goto out;
+    }
+    struct guard *g = PyObject_New(struct guard, &guard_type);
+    if (!g)
+        goto out;
+    g->original = Py_NewRef(original);
+    g->name = Py_NewRef(key);
+    g->type_name = type_name;
+    g->reader_bit = reader_bit;
+    rc = PyDict_SetItem(dict, key, (PyObject *)g);
+    Py_DECREF(g);
+    PyType_Modified(type);
+out:
+    Py_XDECREF(key);
+    Py_DECREF(dict);
+    return rc;
+}
+
+/* ---- what is guarded ---- */
+
+struct guard_row {
+    PyTypeObject *type;
+    const char *type_name;
+    unsigned reader_bit;
+    const char *names[24]; /* ends at the first NULL */
+};
+
+static int install_rows(const struct guard_row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (const char *const *name = rows[i].names; *name; name++)
+            if (guard_install(rows[i].type, rows[i].type_name, *name, rows[i].reader_bit) < 0)
+                return -1;
+    return 0;
+}
+
+/* The type of bound slots such as object().__str__, which C does not export by name. */
+static PyTypeObject *method_wrapper_type(void)
+{
+    PyObject *wrapper = PyObject_GetAttrString(Py_None, "__str__");
+    PyTypeObject *type = wrapper ? Py_TYPE(wrapper) : NULL; /* static, outlives the object */
+    Py_XDECREF(wrapper);
+    return type;
+}
+
+int guards_init(void)
+{
+    PyTypeObject *method_wrapper = method_wrapper_type();
+    own_builtins = PyEval_GetBuiltins();
+    if (!method_wrapper || PyType_Ready(&guard_type) < 0)
+        return -1;
+    const struct guard_row rows[] = {
+        {&PyFunction_Type,
+         "function",
+         READS_FUNCTION,
+         {"__globals__", "__code__", "__closure__", "__builtins__", "__reduce__", NULL}},
+        {&PyMethod_Type, "method", READS_BOUND, {"__func__", "__self__", "__reduce__", NULL}},
+        {&PyCFunction_Type, "builtin function", READS_BOUND, {"__self__", "__reduce__", NULL}},
+        {method_wrapper, "method wrapper", READS_BOUND, {"__self__", "__reduce__", NULL}},
+        {&PyClassMethod_Type, "classmethod", READS_BOUND, {"__func__", "__wrapped__", NULL}},
+        {&PyStaticMethod_Type, "staticmethod", READS_BOUND, {"__func__", "__wrapped__", NULL}},
+        {&PyType_Type,
+         "class",
+         READS_CLASS_GRAPH,
+         {"__subclasses__", "__bases__", "__base__", "__mro__", NULL}},
+        {&PyGen_Type, "generator", READS_FRAME, {"gi_frame", "gi_code", "gi_yieldfrom", NULL}},
+        {&PyCoro_Type,
+         "coroutine",
+         READS_FRAME,
+         {"cr_frame", "cr_code", "cr_await", "cr_origin", NULL}},
+        {&PyAsyncGen_Type,
+         "asynchronous generator",
+         READS_FRAME,
+         {"ag_frame", "ag_code", "ag_await", NULL}},
+        {&PyTraceBack_Type, "traceback", READS_FRAME, {"tb_frame", NULL}},
+        {&PyFrame_Type,
+         "frame",
+         READS_FRAME,
+         {"f_back", "f_globals", "f_locals", "f_builtins", "f_code", "f_trace", "clear", "f_lineno",
+          NULL}},
+        {&PyCell_Type, "cell", READS_FUNCTION, {"cell_contents", NULL}},
+        {&PyCode_Type,
+         "code object",
+         READS_CODE,
+         {"replace", "__replace__", "co_code", "co_consts", "co_names", "_co_code_adaptive",
+          "co_positions", "co_lines", NULL}},
+        {&PyModule_Type, "module", READS_MODULE, {"__dict__", NULL}},
+    };
+    return install_rows(rows, ARRAY_LEN(rows));
+}
+
+/* ---- trusted readers ---- */
+
+/* Follow "Class.method" from @module; a new reference or NULL without an exception. */
+static PyObject *resolve(PyObject *module, const char *path)
+{
+    PyObject *at = Py_NewRef(module);
+    char part[128];
+    while (at && *path) {
+        size_t n = strcspn(path, ".");
+        if (n >= sizeof(part)) {
+            Py_CLEAR(at);
+            break;
+        }
+        memcpy(part, path, n);
+        part[n] = '\0';
+        PyObject *next = PyObject_GetAttrString(at, part);
+        Py_SETREF(at, next);
+        path += n + (path[n] == '.');
+    }
+    PyErr_Clear();
+    return at;
+}
+
+/* The code of a function under decorators that keep __wrapped__, properties, class and static
+ * methods. */
+static PyCodeObject *code_of(PyObject *object)
+{
+    PyObject *at = Py_NewRef(object);
+    for (int hops = 0; at && hops < 8; hops++) {
+        if (PyFunction_Check(at)) {
+            PyObject *wrapped = PyObject_GetAttrString(at, "__wrapped__");
+            if (!wrapped) {
+                PyErr_Clear();
+                PyCodeObject *code = (PyCodeObject *)Py_NewRef(PyFunction_GET_CODE(at));
+                Py_DECREF(at);
+                return code;
+            }
+            Py_SETREF(at, wrapped);
+            continue;
+        }
+        const char *inner = PyMethod_Check(at)                 ? "__func__"
+                            : Py_IS_TYPE(at, &PyProperty_Type) ? "fget"
+                                                               : "__wrapped__";
+        PyObject *next = PyObject_GetAttrString(at, inner);
+        Py_SETREF(at, next);
+    }
+    Py_XDECREF(at);
+    PyErr_Clear();
+    return NULL;
+}
+
+/* Add @code and the functions nested in it. */
+static void learn_code(PyCodeObject *code, unsigned bits)
+{
+    reader_add(code, bits);
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
+        PyObject *item = PyTuple_GET_ITEM(code->co_consts, i);
+        if (PyCode_Check(item))
+            learn_code((PyCodeObject *)item, bits);
+    }
+}
+
+int guards_learn(void)
+{
+    PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
+    for (const struct guard_reader *r = guard_readers; r->module; r++) {
+        PyObject *module = PyDict_GetItemString(modules, r->module); /* borrowed */
+        PyObject *function = module ? resolve(module, r->function) : NULL;
+        PyCodeObject *code = function ? code_of(function) : NULL;
+        if (code)
+            learn_code(code, r->bits);
+        Py_XDECREF(code);
+        Py_XDECREF(function);
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+void guards_arm(void)
+{
+    guards_armed = true;
+}

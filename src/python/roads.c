@@ -1,0 +1,272 @@
+/* Guards on the roads: see roads.h. Runs in the worker, with names made by a hostile program. */
+#include "python/roads.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "python/compat.h"
+#include "python/events.h"
+#include "python/guards.h"
+#include "python/policy.h"
+
+typedef const char *verdict_fn(const char *utf8_name);
+
+/* Raise for a name that @judge refuses. A name that is no text of UTF-8 (a lone surrogate) names
+ * nothing that exists. */
+static int judge_name(PyObject *name, verdict_fn *judge)
+{
+    if (!guards_armed || !PyUnicode_Check(name))
+        return 0;
+    const char *text = PyUnicode_AsUTF8(name);
+    if (!text) {
+        PyErr_Clear();
+        return 0;
+    }
+    const char *message = judge(text);
+    if (!message)
+        return 0;
+    events_report(LAYER_GUARD, 0, "attribute", message, policy_name_remedy(text));
+    PyErr_SetString(events_violation_type, message);
+    return -1;
+}
+
+/* ---- getattr and its like ---- */
+
+/* The real ones, strong references. */
+static PyObject *real_getattr, *real_setattr, *real_delattr, *real_hasattr;
+
+static PyObject *checked_call(PyObject *real, verdict_fn *judge, PyObject *const *args,
+                              Py_ssize_t nargs)
+{
+    if (nargs >= 2 && judge_name(args[1], judge) < 0)
+        return NULL;
+    return PyObject_Vectorcall(real, args, (size_t)nargs, NULL);
+}
+
+static PyObject *guarded_getattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
+{
+    return checked_call(real_getattr, policy_name_verdict, args, nargs);
+}
+
+static PyObject *guarded_setattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
+{
+    return checked_call(real_setattr, policy_name_verdict_assign, args, nargs);
+}
+
+static PyObject *guarded_delattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
+{
+    return checked_call(real_delattr, policy_name_verdict_assign, args, nargs);
+}
+
+static PyObject *guarded_hasattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
+{
+    return checked_call(real_hasattr, policy_name_verdict, args, nargs);
+}
+
+#define FASTCALL(f) ((PyCFunction)(void (*)(void))(f))
+
+static struct {
+    PyMethodDef def;
+    PyObject **real;
+} guarded[] = {
+    {{"getattr", FASTCALL(guarded_getattr), METH_FASTCALL, NULL}, &real_getattr},
+    {{"setattr", FASTCALL(guarded_setattr), METH_FASTCALL, NULL}, &real_setattr},
+    {{"delattr", FASTCALL(guarded_delattr), METH_FASTCALL, NULL}, &real_delattr},
+    {{"hasattr", FASTCALL(guarded_hasattr), METH_FASTCALL, NULL}, &real_hasattr},
+};
+
+int roads_fill(PyObject *builtins)
+{
+    for (size_t i = 0; i < ARRAY_LEN(guarded); i++) {
+        if (!PyDict_GetItemString(builtins, guarded[i].def.ml_name))
+            continue;
+        auto_py PyObject *module = PyUnicode_FromString("builtins");
+        auto_py PyObject *f = module ? PyCFunction_NewEx(&guarded[i].def, NULL, module) : NULL;
+        if (!f || PyDict_SetItemString(builtins, guarded[i].def.ml_name, f) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- str.format ---- */
+
+static PyObject *real_format, *real_format_map;
+
+/* Judge one attribute name that starts at @at; returns where it ends, or -1. */
+static Py_ssize_t judge_field_name(PyObject *text, Py_ssize_t at)
+{
+    Py_ssize_t len = PyUnicode_GET_LENGTH(text);
+    Py_ssize_t end = at;
+    while (end < len && !strchr(".[]!:{}", (int)MIN(PyUnicode_READ_CHAR(text, end), 0x7fu)))
+        end++;
+    auto_py PyObject *name = PyUnicode_Substring(text, at, end);
+    return name && judge_name(name, policy_name_verdict) == 0 ? end : -1;
+}
+
+/* Every `.name` in every replacement field of @text, nested ones included. Looks at more than
+ * str.format would (a name after a malformed field), never at less. */
+static int judge_format(PyObject *text)
+{
+    if (!guards_armed)
+        return 0;
+    Py_ssize_t len = PyUnicode_GET_LENGTH(text);
+    if (PyUnicode_FindChar(text, '.', 0, len, 1) < 0)
+        return 0;
+    bool in_name = false;
+    for (Py_ssize_t i = 0; i < len; i++) {
+        Py_UCS4 c = PyUnicode_READ_CHAR(text, i);
+        if (c == '{') {
+            in_name = true;
+        } else if (c == '}' || c == ':' || c == '!') {
+            in_name = false;
+        } else if (c == '.' && in_name) {
+            Py_ssize_t end = judge_field_name(text, i + 1);
+            if (end < 0)
+                return -1;
+            i = end - 1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *call_real(PyObject *real, PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    auto_py PyObject *bound = Py_TYPE(real)->tp_descr_get(real, self, (PyObject *)Py_TYPE(self));
+    return bound ? PyObject_Call(bound, args, kwargs) : NULL;
+}
+
+static PyObject *guarded_format(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    return judge_format(self) < 0 ? NULL : call_real(real_format, self, args, kwargs);
+}
+
+static PyObject *guarded_format_map(PyObject *self, PyObject *args)
+{
+    return judge_format(self) < 0 ? NULL : call_real(real_format_map, self, args, NULL);
+}
+
+static PyMethodDef format_def = {"format", FASTCALL(guarded_format), METH_VARARGS | METH_KEYWORDS,
+                                 NULL};
+static PyMethodDef format_map_def = {"format_map", FASTCALL(guarded_format_map), METH_VARARGS,
+                                     NULL};
+
+static int replace_method(PyTypeObject *type, PyMethodDef *def, PyObject **ret_real)
+{
+    auto_py PyObject *dict = guards_type_dict(type);
+    auto_py PyObject *key = PyUnicode_InternFromString(def->ml_name);
+    PyObject *real = key ? PyDict_GetItemWithError(dict, key) : NULL; /* borrowed */
+    if (!real || !Py_TYPE(real)->tp_descr_get) {
+        if (!PyErr_Occurred())
+            PyErr_Format(PyExc_SystemError, "%s.%s is missing", type->tp_name, def->ml_name);
+        return -1;
+    }
+    *ret_real = Py_NewRef(real);
+    def->ml_doc = NULL;
+    auto_py PyObject *ours = PyDescr_NewMethod(type, def);
+    if (!ours || PyDict_SetItem(dict, key, ours) < 0)
+        return -1;
+    PyType_Modified(type);
+    return 0;
+}
+
+/* ---- attrgetter, methodcaller, type ---- */
+
+static newfunc real_attrgetter_new, real_methodcaller_new, real_type_new;
+
+/* Each name of "a.b.c". */
+static int judge_dotted(PyObject *path)
+{
+    if (!guards_armed || !PyUnicode_Check(path))
+        return 0;
+    auto_py PyObject *dot = PyUnicode_FromString(".");
+    auto_py PyObject *parts = dot ? PyUnicode_Split(path, dot, -1) : NULL;
+    if (!parts)
+        return -1;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts); i++)
+        if (judge_name(PyList_GET_ITEM(parts, i), policy_name_verdict) < 0)
+            return -1;
+    return 0;
+}
+
+static PyObject *attrgetter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++)
+        if (judge_dotted(PyTuple_GET_ITEM(args, i)) < 0)
+            return NULL;
+    return real_attrgetter_new(type, args, kwargs);
+}
+
+static PyObject *methodcaller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    if (PyTuple_GET_SIZE(args) > 0 &&
+        judge_name(PyTuple_GET_ITEM(args, 0), policy_name_verdict) < 0)
+        return NULL;
+    return real_methodcaller_new(type, args, kwargs);
+}
+
+/* A namespace handed to type() by the program; class statements arrive here too and have been
+ * judged by the policy: they pass again. */
+static PyObject *type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    if (guards_armed && PyTuple_GET_SIZE(args) == 3 && PyDict_Check(PyTuple_GET_ITEM(args, 2)) &&
+        guards_caller_is_program()) {
+        PyObject *key, *value;
+        Py_ssize_t pos = 0;
+        while (PyDict_Next(PyTuple_GET_ITEM(args, 2), &pos, &key, &value))
+            if (judge_name(key, policy_name_verdict_define) < 0)
+                return NULL;
+    }
+    return real_type_new(type, args, kwargs);
+}
+
+static int guard_operator(PyObject *module, const char *name, newfunc ours, newfunc *ret_real)
+{
+    auto_py PyObject *type = PyObject_GetAttrString(module, name);
+    if (!type || !PyType_Check(type))
+        return -1;
+    PyTypeObject *t = (PyTypeObject *)type;
+    if (t->tp_new == ours)
+        return 0;
+    *ret_real = t->tp_new;
+    t->tp_new = ours;
+    return 0;
+}
+
+int roads_init(void)
+{
+    PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
+    for (size_t i = 0; i < ARRAY_LEN(guarded); i++) {
+        *guarded[i].real = Py_XNewRef(PyDict_GetItemString(builtins, guarded[i].def.ml_name));
+        if (!*guarded[i].real) {
+            PyErr_Format(PyExc_SystemError, "no builtin %s", guarded[i].def.ml_name);
+            return -1;
+        }
+    }
+    real_type_new = PyType_Type.tp_new;
+    PyType_Type.tp_new = type_new;
+    if (replace_method(&PyUnicode_Type, &format_def, &real_format) < 0 ||
+        replace_method(&PyUnicode_Type, &format_map_def, &real_format_map) < 0)
+        return -1;
+    auto_py PyObject *module = PyImport_ImportModule("_operator");
+    return module &&
+                   guard_operator(module, "attrgetter", attrgetter_new, &real_attrgetter_new) ==
+                       0 &&
+                   guard_operator(module, "methodcaller", methodcaller_new,
+                                  &real_methodcaller_new) == 0
+               ? 0
+               : -1;
+}
+
+int roads_learn(void)
+{
+    static const char *const names[] = {"string", "functools"};
+    PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        PyObject *module = PyDict_GetItemString(modules, names[i]);
+        auto_py PyObject *f = module ? PyCFunction_New(&guarded[0].def, NULL) : NULL;
+        if (module && (!f || PyObject_SetAttrString(module, "getattr", f) < 0))
+            return -1;
+    }
+    return 0;
+}

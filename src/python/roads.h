@@ -1,0 +1,23 @@
+/* Guards on the roads: functions that take the name of an attribute as text. Whatever they lead to
+ * is guarded by itself (guards.h); here the rule about names that the policy applies to a program's
+ * text is applied to the texts that it makes while it runs, so that the refusal names the line and
+ * the rule.
+ *
+ *   getattr setattr delattr hasattr              in the program's own builtins
+ *   str.format str.format_map                    in the type, for everybody
+ *   operator.attrgetter operator.methodcaller    where the name is given
+ *   type(name, bases, namespace)                 when the program itself calls it
+ *   string.Formatter, functools.update_wrapper   their modules get the guarded getattr */
+#ifndef PYTHON_ROADS_H
+#define PYTHON_ROADS_H
+
+#include <Python.h>
+
+/* Zygote, before anything is preloaded: the types. -1 = Python exception. */
+int roads_init(void);
+/* Zygote, after preload: the modules. -1 = Python exception. */
+int roads_learn(void);
+/* Put the guarded functions into a program's builtins. -1 = Python exception. */
+int roads_fill(PyObject *builtins);
+
+#endif

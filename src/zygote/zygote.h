@@ -1,0 +1,34 @@
+/* The two main loops of the extension module: the zygote's, and the worker's that it forks. */
+#ifndef ZYGOTE_ZYGOTE_H
+#define ZYGOTE_ZYGOTE_H
+
+#include "base/err.h"
+#include "base/macros.h"
+#include "jail/jail.h"
+#include "wire/msg.h"
+
+/* The zygote: read the spec, preload, enter the jail, prove it, fork workers until the control
+ * channel ends. Called with the GIL, in the only thread of a fresh interpreter. */
+_noreturn_ void zygote_main(void);
+
+/* Everything that is done once before any fork: the interpreter's set-up, preloading, a rehearsal.
+ * Fills *ret (zeroed by the caller; msg_ready_done) but for preload_ns. */
+int zygote_prepare(const struct msg_launch *launch, struct msg_ready *ret, struct err *err);
+/* Move everything out of the garbage collector's sight, so that it never writes to shared pages. */
+int zygote_freeze(struct err *err);
+
+/* Work of the one who has just been forked, before it is jailed: what must not be the same in two
+ * workers. Python exceptions are cleared; a failure is an error. */
+int worker_reseed(struct err *err);
+
+/* The throw-away program, run by zygote and worker alike before anything else. @failure_too: also one that ends in
+ * a traceback (the zygote does, so that all it needs is loaded; a worker need not pay for that). */
+int rehearse(const struct msg_launch *launch, bool failure_too, struct err *err);
+
+/* A worker, from fork to end. @fds: worker channel, stdout, stderr, status file; all of them are consumed. */
+_noreturn_ void worker_main(struct jail *jail, const struct msg_launch *launch, const int fds[4]);
+
+/* The worker of the self-test: jailed like any other, sends MSG_PROOF as one datagram on @channel. */
+_noreturn_ void worker_probe(struct jail *jail, int channel);
+
+#endif

@@ -1,0 +1,83 @@
+"""The corpus of programs: good ones that must pass and bad ones that must be refused.
+
+A file holds many programs. `### name` starts one; everything up to the next is its text, sent as it
+stands, for the rest of the notation is comments:
+
+    #: profiles=filesystem    settings, see Case; several on a line
+    #> 42                     a line of the expected stdout (good)
+    #= 42                     the expected result as JSON (good; without it: not checked)
+    #! import 1               a violation: rule and line (bad); all of them, in order
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+UNSET = object()
+
+
+@dataclass
+class Case:
+    file: str
+    name: str
+    code: str
+    profiles: list = field(default_factory=list)  # besides basic
+    modules: list = field(default_factory=list)  # skip the run without these
+    allowed: list | None = None  # allowed_imports of the call
+    permitted: list | None = None  # SANDBOX_ALLOWED_IMPORTS of the server
+    python: tuple = (3, 11)  # the oldest that knows the syntax
+    until: tuple = (9, 9)  # and the first that does not mean it so any more
+    stdout: str = ""
+    result: object = UNSET
+    violations: list = field(default_factory=list)  # (rule, line)
+
+    def __str__(self):
+        return f"{self.file} {self.name}"
+
+
+def _settings(case, line):
+    for item in line.split():
+        key, _, value = item.partition("=")
+        if key in ("python", "until"):
+            setattr(case, key, tuple(int(n) for n in value.split(".")))
+        elif key in ("profiles", "modules", "allowed", "permitted"):
+            setattr(case, key, [v for v in value.split(",") if v])
+        else:
+            raise ValueError(f"{case}: unknown setting {key}")
+
+
+def _case(file, name, lines):
+    case = Case(file, name, "\n".join(lines).strip("\n") + "\n")
+    for line in lines:
+        if line.startswith("#:"):
+            _settings(case, line[2:])
+        elif line.startswith("#>"):
+            case.stdout += line[3:] + "\n"
+        elif line.startswith("#="):
+            case.result = json.loads(line[2:])
+        elif line.startswith("#!"):
+            rule, number = line[2:].split()
+            case.violations.append((rule, int(number)))
+    return case
+
+
+def read(path):
+    """All cases of one file."""
+    name, lines, out = None, [], []
+    for line in path.read_text(encoding="utf-8").split("\n") + ["### "]:
+        if not line.startswith("### "):
+            lines.append(line)
+            continue
+        if name:
+            out.append(_case(path.name, name, lines))
+        name, lines = line[4:].strip(), []
+    return out
+
+
+def good():
+    return [c for p in sorted((HERE / "good").glob("*.txt")) for c in read(p)]
+
+
+def bad():
+    return [c for p in sorted((HERE / "bad").glob("*.txt")) for c in read(p)]
