@@ -1,0 +1,60 @@
+/* The state folder: see audit.h. Runs in the server at start, maybe as root, with a path that comes
+ * from the environment. Parents are made like `mkdir -p` would; the folder itself must be ours,
+ * since whoever owns it can replace what is in it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "record/audit.h"
+#include "sys/fd.h"
+
+/* Make every missing folder of @path: parents 0755 less umask, the last one 0700. */
+static int make_path(const char *path, struct err *err)
+{
+    auto_free char *copy = strdup(path);
+    if (!copy)
+        return err_nomem(err);
+    for (char *p = copy + 1;; p++) {
+        if (*p != '/' && *p != '\0')
+            continue;
+        char end = *p;
+        *p = '\0';
+        if (mkdir(copy, end ? 0755 : 0700) < 0 && errno != EEXIST && errno != EROFS &&
+            errno != EACCES)
+            return err_set(err, ERR_SYS, "make the folder %s", copy);
+        *p = end;
+        if (!end)
+            return 0;
+    }
+}
+
+/* The folder belongs to @st's owner: is that us, or (as root) who we are going to be? */
+static bool owner_ok(const struct stat *st, uid_t owner_uid)
+{
+    return st->st_uid == geteuid() || (owner_uid != RECORD_SAME_OWNER && st->st_uid == owner_uid);
+}
+
+int state_dir_open(const char *path, uid_t owner_uid, gid_t owner_gid, int *ret_fd, struct err *err)
+{
+    auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) {
+        if (make_path(path, err) < 0)
+            return -1;
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    }
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set(err, ERR_SYS, "open the state folder %s", path);
+    if (!owner_ok(&st, owner_uid))
+        return err_set(err, ERR_REFUSED, "the state folder %s belongs to somebody else (user %u)",
+                       path, (unsigned)st.st_uid);
+    if (owner_uid != RECORD_SAME_OWNER && st.st_uid != owner_uid &&
+        fchown(fd, owner_uid, owner_gid) < 0)
+        return err_set(err, ERR_SYS, "hand over the state folder %s", path);
+    if ((st.st_mode & 022) != 0 && fchmod(fd, 0700) < 0)
+        return err_set(err, ERR_SYS, "make the state folder %s private", path);
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
