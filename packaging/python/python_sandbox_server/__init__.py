@@ -1,0 +1,1 @@
+"""Starts Vivarium by the name that existing client configurations use."""

@@ -1,0 +1,34 @@
+/* Reading a program: see source.h. Runs in the command line, as whoever typed it and before
+ * privileges are dropped: the file may be readable to that user alone. */
+#include "app/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sys/fd.h"
+
+int source_read(const char *name, size_t max, struct buf *ret, struct err *err)
+{
+    auto_close int opened = -1;
+    int fd = STDIN_FILENO;
+    if (strcmp(name, "-") != 0) {
+        fd = opened = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        struct stat st;
+        if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+            errno = EISDIR;
+            fd = -1;
+        }
+        if (fd < 0)
+            return err_set(err, ERR_INVALID, "cannot read %s: %s", name, strerror(errno));
+    }
+    if (buf_reserve(ret, max + 1, err) < 0)
+        return -1;
+    size_t n;
+    if (fd_read_all(fd, ret->data, max + 1, &n, err) < 0)
+        return err_set(err, ERR_INVALID, "cannot read %s: %s", name, strerror(errno));
+    ret->len = n;
+    return 0;
+}
