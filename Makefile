@@ -1,0 +1,59 @@
+# A thin face over Meson. `make help` lists the targets.
+# BUILD=folder builds elsewhere; PREFIX=/usr and DESTDIR=folder direct `make install`.
+BUILD  ?= build
+PREFIX ?= /usr/local
+PYTHON := /usr/bin/python3
+VENV   := .venv/bin/python
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo test check asan bench install dev-install dev test-fresh format clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: ## build everything into build/ (installs what is missing first)
+	@scripts/setup build
+	@test -f $(BUILD)/build.ninja || meson setup --prefix $(PREFIX) $(BUILD)
+	@meson compile -C $(BUILD)
+
+demo: build ## run the examples of the requirements through the real server
+	@$(PYTHON) scripts/demo.py $(BUILD)/vivarium
+
+test: build ## every test: units, end to end as root and as an ordinary user
+	@scripts/setup test
+	@tests/run --build $(BUILD) unit lint e2e
+
+check: ## format, clang-tidy, include lint, shellcheck, ruff
+	@scripts/setup build check
+	@test -f $(BUILD)/build.ninja || meson setup --prefix $(PREFIX) $(BUILD)
+	@tests/run --build $(BUILD) check
+
+asan: ## units and end to end under AddressSanitizer and UBSan, in build-asan/
+	@scripts/setup build test
+	@tests/run --build build-asan asan
+
+bench: build ## measure, one table
+	@scripts/setup test bench
+	@$(VENV) tests/bench/bench.py $(BUILD)
+
+test-fresh: ## make demo and make test in bare Debian 12 and 13 roots
+	@scripts/setup fresh
+	@tests/fresh/run
+
+install: build ## install below PREFIX, /usr/local by default
+	@meson configure $(BUILD) --prefix $(PREFIX)
+	@meson install -C $(BUILD) --no-rebuild
+
+dev-install: build ## a virtual environment in .venv with test tools and the Python launcher
+	@scripts/setup test dev
+
+dev: build ## the server on stdio
+	@exec $(BUILD)/vivarium serve
+
+format: ## lay out C and Python sources
+	@scripts/setup test
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs .venv/bin/clang-format -i
+	@.venv/bin/ruff format -q .
+
+clean: ## remove build products, keep .venv
+	@rm -rf build build-asan

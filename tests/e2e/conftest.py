@@ -1,0 +1,50 @@
+"""Fixtures: a server shared by all tests that need nothing special, and one for a test of its own."""
+
+import pytest
+from harm import Harm
+from stdio_client import Server, ServerGone
+
+SHARED = {}
+
+
+@pytest.fixture
+def server():
+    """The shared server with default settings; a new one when the last test broke it."""
+    shared = SHARED.get("server")
+    if shared is None or shared.process.poll() is not None:
+        shared = SHARED["server"] = Server()
+    yield shared
+    try:
+        shared.request("ping", timeout=10)
+        healthy = not shared.answers
+    except (ServerGone, TimeoutError, BrokenPipeError, AssertionError):
+        healthy = False
+    if not healthy:
+        SHARED.pop("server").kill()
+        pytest.fail("the server did not answer a ping after this test")
+
+
+@pytest.fixture
+def start():
+    """Start servers with settings of the test's own; they are ended afterwards."""
+    started = []
+
+    def make(settings=None, **kwargs):
+        started.append(Server(settings, **kwargs))
+        return started[-1]
+
+    yield make
+    for one in started:
+        one.__exit__()
+
+
+def pytest_sessionfinish():
+    if "server" in SHARED:
+        SHARED.pop("server").__exit__()
+
+
+@pytest.fixture
+def harm(tmp_path_factory):
+    one = Harm(tmp_path_factory.mktemp("harm"))
+    yield one
+    one.close()
