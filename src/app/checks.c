@@ -53,12 +53,13 @@ static long read_number(const char *path)
 void check_kernel(struct finding *f)
 {
     struct utsname u;
-    int major = 0;
-    int minor = 0;
-    if (uname(&u) < 0 || sscanf(u.release, "%d.%d", &major, &minor) != 2) {
+    char *dot = NULL;
+    if (uname(&u) < 0) {
         say(f, FINDING_NOTE, "kernel", "its version cannot be told");
         return;
     }
+    long major = strtol(u.release, &dot, 10);
+    long minor = *dot == '.' ? strtol(dot + 1, NULL, 10) : 0;
     bool good = major > 5 || (major == 5 && minor >= 15);
     say(f, good ? FINDING_OK : FINDING_MISSING, "kernel", "Linux %s on %s", u.release, u.machine);
     if (!good)

@@ -156,6 +156,7 @@ int command_doctor(const struct cli_command *command _unused_, struct cli *cli)
         return EXIT_USAGE;
     struct doctor d = {.conf = conf};
     struct err err = ERR_INIT;
+    log_silence(); /* the findings say it all */
     examine_machine(&d);
     title("This installation");
     examine_record(&d);

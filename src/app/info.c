@@ -141,10 +141,10 @@ static int look(void *ctx, struct runtime *r, const struct engine_info *info)
     return info->failure ? EXIT_REFUSED : EXIT_OK;
 }
 
-static int print_example(void)
+static int print_documentation(int (*write)(struct buf *out, struct err *err))
 {
     auto_buf struct buf text = BUF_INIT(0);
-    if (conf_example(&text, NULL) < 0)
+    if (write(&text, NULL) < 0)
         return EXIT_REFUSED;
     fwrite(text.data, 1, text.len, stdout);
     return EXIT_OK;
@@ -153,7 +153,9 @@ static int print_example(void)
 int command_info(const struct cli_command *command _unused_, struct cli *cli)
 {
     if (cli_option(cli, "--env"))
-        return print_example();
+        return print_documentation(conf_example);
+    if (cli_option(cli, "--man"))
+        return print_documentation(conf_manual);
     struct conf *conf = cli_configure(cli);
     if (!conf)
         return EXIT_USAGE;

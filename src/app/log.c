@@ -10,10 +10,16 @@
 #include <unistd.h>
 
 static enum log_level least_level = LOG_INFO;
+static bool silent;
 
 void log_set_level(enum log_level least)
 {
     least_level = least;
+}
+
+void log_silence(void)
+{
+    silent = true;
 }
 
 bool log_colour(int fd)
@@ -37,7 +43,7 @@ static void put(const char *line, size_t n)
 void log_line(enum log_level level, const char *fmt, ...)
 {
     static const char *const colours[] = {"2", "0", "33", "31"};
-    if (level < least_level)
+    if (level < least_level || silent)
         return;
     char text[2048];
     va_list ap;

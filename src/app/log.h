@@ -9,6 +9,7 @@
 #include "conf/conf.h"
 
 void log_set_level(enum log_level least);
+void log_silence(void);
 
 /* Never blocks: when stderr is full, the line is dropped. Line breaks and control characters in the
  * text are made harmless. */

@@ -16,7 +16,7 @@ static const struct cli_option serve_options[] = {
 };
 static const struct cli_option run_options[] = {
     {"--json", NULL, NULL, "Print the whole result as JSON, as execute_code returns it."},
-    {"--only-imports", "A,B,…", NULL,
+    {"--only-imports", "A,B,...", NULL,
      "Permit only these of the modules the configuration permits."},
     {"--memory-limit", "SIZE", "SANDBOX_DEFAULT_MEMORY_LIMIT", "Memory the program may use."},
     {"--use-container", NULL, NULL, "Run in the container tier."},
@@ -27,6 +27,7 @@ static const struct cli_option validate_options[] = {
 static const struct cli_option info_options[] = {
     {"--json", NULL, NULL, "Print everything as JSON, as get_sandbox_info returns it."},
     {"--env", NULL, NULL, "Print the documentation of every variable, in the form of .env."},
+    {"--man", NULL, NULL, "Print the same as a section of a man page."},
 };
 
 const struct cli_command cli_commands[] = {

@@ -37,8 +37,10 @@ static void on_output(void *ctx, const char *text, size_t n)
     show_program_text(stdout, text, n);
     once->shown += n;
     /* Nobody reads any more: there is no point in going on. */
-    if (fflush(stdout) != 0 && once->execution)
+    if (fflush(stdout) != 0 && once->execution) {
+        once->unread = true;
         engine_cancel(once->execution);
+    }
 }
 
 static void on_done(void *ctx, const struct exec_result *result)
@@ -46,7 +48,7 @@ static void on_done(void *ctx, const struct exec_result *result)
     struct once *once = ctx;
     once->execution = NULL;
     once->done = true;
-    once->status = once->finish(once, result);
+    once->status = once->unread ? EXIT_CANCELLED : once->finish(once, result);
     if (once->runtime.loop)
         runtime_stop(&once->runtime);
 }

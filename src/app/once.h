@@ -11,9 +11,9 @@ struct once {
     bool done;
     int status;   /* exit status */
     size_t shown; /* bytes of stdout already shown */
+    bool unread;  /* our stdout was closed: be quiet */
     /* Show the outcome; returns the exit status. */
     int (*finish)(struct once *once, const struct exec_result *result);
-    const struct tools_env *env;
 };
 
 /* Run @req to its end and have @once->finish show it. The exit status. Ctrl-C cancels. */

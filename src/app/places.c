@@ -98,27 +98,35 @@ int places_find(struct places *ret, struct err *err)
     return 0;
 }
 
+/* The number that follows @prefix in @name and ends the name or is followed by @end; -1 = none. */
+static int number_after(const char *name, const char *prefix, char end)
+{
+    if (!str_starts(name, prefix))
+        return -1;
+    const char *digits = name + strlen(prefix);
+    char *stop;
+    long v = strtol(digits, &stop, 10);
+    bool whole = stop > digits && (*stop == '\0' || *stop == end);
+    return whole && *digits != '-' && v >= 0 && v < 1000 ? (int)v : -1;
+}
+
 /* "/usr/bin/python3.11" → 11; -1 when the name does not tell. */
 static int minor_version(const char *path)
 {
     char real[PATH_MAX];
-    int minor = -1;
-    char rest;
     if (!realpath(path, real))
         return -1;
-    const char *name = strrchr(real, '/') + 1;
-    return sscanf(name, "python3.%d%c", &minor, &rest) == 1 ? minor : -1;
+    return number_after(strrchr(real, '/') + 1, "python3.", '\0');
 }
 
 /* "_vivarium.cpython-311-x86_64-linux-gnu.so" → 11; 0 for abi3, -1 for anything else. */
 static int module_minor(const char *name)
 {
-    int minor;
     if (!places_is_module(name))
         return -1;
     if (str_starts(name + strlen(MODULE), "abi3."))
         return 0;
-    return sscanf(name, MODULE "cpython-3%d", &minor) == 1 ? minor : -1;
+    return number_after(name, MODULE "cpython-3", '-');
 }
 
 int places_check_python(const struct places *p, const struct conf *conf, struct err *err)

@@ -12,6 +12,7 @@
 #include <linux/close_range.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/prctl.h>
@@ -22,7 +23,6 @@
 #include "base/str.h"
 #include "sys/cap.h"
 #include "sys/fd.h"
-#include "sys/landlock.h"
 #include "sys/task.h"
 
 /* Outside every range that distributions, systemd (dynamic users, containers) and people allocate
@@ -85,10 +85,14 @@ static bool mapped(const char *map, unsigned long id)
     FILE *f = fopen(map, "re");
     if (!f)
         return true;
+    char line[128];
     bool found = false;
-    unsigned long first, outside, count;
-    while (!found && fscanf(f, "%lu %lu %lu", &first, &outside, &count) == 3)
-        found = id >= first && id - first < count;
+    while (!found && fgets(line, sizeof(line), f)) {
+        char *p = line;
+        unsigned long first = strtoul(p, &p, 10);
+        strtoul(p, &p, 10);
+        found = id >= first && id - first < strtoul(p, NULL, 10);
+    }
     fclose(f);
     return found;
 }
@@ -170,8 +174,13 @@ int privilege_drop(const struct identities *ids, struct err *err)
         return err_set(err, ERR_INTERNAL, "capabilities are left");
     if (task_no_new_privs(err) < 0)
         return -1;
+#ifdef __SANITIZE_ADDRESS__
+    /* The leak check at exit traces the process itself. */
+    return task_set_dumpable(true, err);
+#else
     /* Nobody but root may trace the server or read its memory and tokens through /proc. */
     return task_set_dumpable(false, err);
+#endif
 }
 
 bool privilege_worker_can_read(const struct identities *ids, const char *path)
@@ -186,42 +195,3 @@ bool privilege_worker_can_read(const struct identities *ids, const char *path)
     setfsgid(0);
     return fd >= 0;
 }
-
-#ifdef VIVARIUM_COVERAGE
-/* The build that measures coverage writes its counters to files at exit. */
-int privilege_confine(int state_dir_fd, bool *ret_confined, struct err *err)
-{
-    (void)state_dir_fd, (void)err;
-    *ret_confined = false;
-    return 0;
-}
-#else
-static int allow_path(int ruleset, const char *path, uint64_t access, struct err *err)
-{
-    auto_close int fd = open(path, O_PATH | O_CLOEXEC);
-    if (fd < 0)
-        return 0; /* what is not there needs no permission */
-    return landlock_allow(ruleset, fd, access, err);
-}
-
-int privilege_confine(int state_dir_fd, bool *ret_confined, struct err *err)
-{
-    int abi = landlock_abi();
-    *ret_confined = false;
-    if (abi < 1)
-        return 0;
-    uint64_t all = LL_FS_ABI1 | (abi >= 2 ? LL_FS_REFER : 0) | (abi >= 3 ? LL_FS_TRUNCATE : 0);
-    uint64_t read = LL_FS_READ_FILE | LL_FS_READ_DIR;
-    auto_close int ruleset = -1;
-    if (landlock_create(all, 0, 0, &ruleset, err) < 0 ||
-        allow_path(ruleset, "/proc", read, err) < 0 ||
-        allow_path(ruleset, "/dev/null", LL_FS_READ_FILE | LL_FS_WRITE_FILE, err) < 0)
-        return -1;
-    if (state_dir_fd >= 0 && landlock_allow(ruleset, state_dir_fd, all & ~LL_FS_EXECUTE, err) < 0)
-        return -1;
-    if (landlock_restrict(ruleset, 0, err) < 0)
-        return -1;
-    *ret_confined = true;
-    return 0;
-}
-#endif

@@ -36,11 +36,6 @@ int privilege_become_worker(const struct identities *ids);
  * good. Afterwards no capability is left and none can come back. */
 int privilege_drop(const struct identities *ids, struct err *err);
 
-/* Confine the server itself, as far as the kernel can (Landlock): it may read /proc and use the
- * state folder, and open nothing else by path. @state_dir_fd: -1 = none. *ret_confined tells
- * whether there was a wall to put up. */
-int privilege_confine(int state_dir_fd, bool *ret_confined, struct err *err);
-
 /* Can @ids->worker read @path? (Started as root only.) */
 bool privilege_worker_can_read(const struct identities *ids, const char *path);
 

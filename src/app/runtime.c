@@ -10,19 +10,37 @@
 #include <string.h>
 
 #include "app/cli.h"
+#include "app/confine.h"
 #include "app/log.h"
 #include "app/stage.h"
 #include "sys/clock.h"
 
+#define SAY_AGAIN_NS 60000000000u
+
 static const int stop_signals[RUNTIME_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
 
 /* ---- hooks of the engine ---- */
+
+/* Loudly, once: fewer walls than an operator who chose nothing may expect. */
+static void warn_of_landlock(struct runtime *r, const struct engine_info *info)
+{
+    if (r->warned || !info->hello || info->hello->isolation != ISOLATION_LANDLOCK ||
+        r->conf->isolation == ISOLATION_LANDLOCK)
+        return;
+    r->warned = true;
+    log_line(
+        LOG_WARNING,
+        "programs are held by Landlock, seccomp and limits alone and can see names and sizes of "
+        "the host's files (%s); `vivarium doctor` says how to have all walls",
+        info->hello->isolation_note);
+}
 
 static void on_state(void *ctx, struct engine *e)
 {
     struct runtime *r = ctx;
     struct engine_info info;
     engine_info(e, &info);
+    warn_of_landlock(r, &info);
     if (r->hooks.on_state)
         r->hooks.on_state(r->hooks.ctx, &info);
 }
@@ -33,9 +51,16 @@ static bool may_start(void *ctx, struct err *err)
     return record_may_start(r->record, err);
 }
 
+/* The same line again within a minute is the same attempt failing again. */
 static void on_log(void *ctx, enum log_level level, const char *text)
 {
-    (void)ctx;
+    struct runtime *r = ctx;
+    uint64_t now = clock_mono_ns();
+    if (level < LOG_ERROR && now - r->said_ns < SAY_AGAIN_NS && str_eq(r->said, text))
+        return;
+    free(r->said);
+    r->said = strdup(text);
+    r->said_ns = now;
     log_line(level, "%s", text);
 }
 
@@ -140,7 +165,10 @@ static int open_record(struct runtime *r, bool recorded, struct err *err)
     if (record_open(&options, &r->record, &problem, err) < 0)
         return -1;
     if (problem.code)
-        log_line(LOG_WARNING, "there is no audit log: %s", problem.text);
+        log_line(LOG_WARNING,
+                 "there is no audit log: %s (SANDBOX_STATE_DIR=folder puts it elsewhere, "
+                 "SANDBOX_AUDIT_LOG=off does without)",
+                 problem.text);
     return 0;
 }
 
@@ -213,7 +241,7 @@ int runtime_seal(struct runtime *r, struct err *err)
 {
     if (privilege_drop(&r->ids, err) < 0)
         return err_prefix(err, "cannot give up privileges");
-    if (privilege_confine(record_dir_fd(r->record), &r->confined, err) < 0)
+    if (confine(record_dir_fd(r->record), &r->confined, err) < 0)
         return err_prefix(err, "cannot confine the server");
     if (!r->confined)
         log_line(LOG_DEBUG, "this kernel has no Landlock to confine the server itself with");
@@ -246,6 +274,7 @@ void runtime_end(struct runtime *r)
     record_free(r->record);
     loop_free(r->loop);
     places_done(&r->places);
+    free(r->said);
     *r = (struct runtime){0};
 }
 

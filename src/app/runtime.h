@@ -38,6 +38,9 @@ struct runtime {
     bool sync_armed;
     int stopped_by; /* signal number, 0 = none */
     bool confined;
+    bool warned; /* of missing walls */
+    char *said;  /* the last line of the engine's log, and when */
+    uint64_t said_ns;
 };
 
 /* Start everything up to the engine, which goes on starting in the background. @recorded:

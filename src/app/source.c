@@ -10,6 +10,14 @@
 
 #include "sys/fd.h"
 
+static bool is_blank(const uint8_t *data, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!memchr(" \t\n\r\f\v", data[i], 6))
+            return false;
+    return true;
+}
+
 int source_read(const char *name, size_t max, struct buf *ret, struct err *err)
 {
     auto_close int opened = -1;
@@ -29,6 +37,6 @@ int source_read(const char *name, size_t max, struct buf *ret, struct err *err)
     size_t n;
     if (fd_read_all(fd, ret->data, max + 1, &n, err) < 0)
         return err_set(err, ERR_INVALID, "cannot read %s: %s", name, strerror(errno));
-    ret->len = n;
+    ret->len = is_blank(ret->data, n) ? 0 : n;
     return 0;
 }

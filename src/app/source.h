@@ -5,7 +5,7 @@
 #include "base/buf.h"
 
 /* Read FILE, or standard input for "-", up to @max bytes and one more (so that the engine sees that
- * it is too large). ERR_INVALID. */
+ * it is too large). A blank program comes out empty, which the engine refuses. ERR_INVALID. */
 int source_read(const char *name, size_t max, struct buf *ret, struct err *err);
 
 #endif

@@ -68,8 +68,10 @@ struct conf_doc {
 };
 const struct conf_doc *conf_docs(size_t *ret_n);
 
-/* Append the text of .env.example, made from the table above. */
+/* Append the text of .env.example, or the section on variables of the man page, made from the table
+ * above. */
 int conf_example(struct buf *out, struct err *err);
+int conf_manual(struct buf *out, struct err *err);
 
 const char *log_level_name(enum log_level level); /* "warning" */
 

@@ -1,4 +1,5 @@
-/* The text of .env.example, made from the table of variables. Runs in the command line. */
+/* Documentation made from the table of variables: .env.example and a section of the man page. Runs
+ * in the command line. */
 #include "conf/conf.h"
 
 #include <string.h>
@@ -52,6 +53,38 @@ int conf_example(struct buf *out, struct err *err)
         if (buf_addf(out, err, "# Allowed: %s. Default: %s.\n", docs[i].allowed,
                      *docs[i].default_text ? docs[i].default_text : "none") < 0 ||
             buf_addf(out, err, "#%s=%s\n", docs[i].name, docs[i].example) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Text for roff: a minus is not a hyphen, a backslash is written \\e, a dot must not begin a line.
+ */
+static int roff(struct buf *out, const char *text, struct err *err)
+{
+    if (*text == '.' && buf_add_str(out, "\\&", err) < 0)
+        return -1;
+    for (; *text; text++) {
+        const char *special = *text == '-' ? "\\-" : *text == '\\' ? "\\e" : NULL;
+        if ((special ? buf_add_str(out, special, err) : buf_add(out, text, 1, err)) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int conf_manual(struct buf *out, struct err *err)
+{
+    size_t n;
+    const struct conf_doc *docs = conf_docs(&n);
+    for (size_t i = 0; i < n; i++) {
+        const char *fallback = *docs[i].default_text ? docs[i].default_text : "none";
+        if (buf_addf(out, err, ".TP\n.B %s\n", docs[i].name) < 0 ||
+            roff(out, docs[i].meaning, err) < 0 || buf_add_str(out, "\nAllowed: ", err) < 0 ||
+            roff(out, docs[i].allowed, err) < 0 || buf_add_str(out, ". Default: ", err) < 0 ||
+            roff(out, fallback, err) < 0 || buf_add_str(out, ".\n", err) < 0)
+            return -1;
+        if (docs[i].guarded &&
+            buf_add_str(out, "Not taken from a .env that merely lies there.\n", err) < 0)
             return -1;
     }
     return 0;

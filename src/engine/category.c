@@ -183,6 +183,13 @@ static void by_verdict(const struct msg_verdict *v, const struct exec_request *r
     }
 }
 
+/* RLIMIT_CPU counts in whole seconds, rounded up; in a pid namespace it acts by SIGKILL only. */
+static bool cpu_used_up(uint64_t cpu_ns, uint64_t limit_ms)
+{
+    uint64_t limit_ns = (limit_ms + 999) / 1000 * NS_PER_S;
+    return cpu_ns + 50 * NS_PER_MS >= limit_ns;
+}
+
 /* No result came, and we had no hand in it: all there is is how the process exited. */
 static void by_exit(const struct ending *end, const struct exec_request *req,
                     const struct conf *conf, struct decision *d)
@@ -192,10 +199,8 @@ static void by_exit(const struct ending *end, const struct exec_request *req,
         say(d, CATEGORY_INTERNAL_ERROR, "The program's process vanished without an answer");
         return;
     }
-    /* RLIMIT_CPU counts in whole seconds and, in a pid namespace, acts by SIGKILL only. */
-    uint64_t near_ns = exec_cpu_ms(req, conf) * NS_PER_MS;
     if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGXCPU) &&
-        end->cpu_ns + 100 * NS_PER_MS >= near_ns) {
+        cpu_used_up(end->cpu_ns, exec_cpu_ms(req, conf))) {
         say_cpu(d, req, conf);
         return;
     }

@@ -167,6 +167,29 @@ struct engine *engine_new(struct loop *loop, const struct conf *conf, int keeper
     return e;
 }
 
+static struct worker *first_busy(struct zygote *z)
+{
+    for (int s = 0; s < WORKER_STATES; s++) {
+        struct worker *w;
+        TAILQ_FOREACH(w, &z->workers[s], link) {
+            if (w->x)
+                return w;
+        }
+    }
+    return NULL;
+}
+
+static void answer_shutdown(struct zygote *z)
+{
+    struct worker *w;
+    while ((w = first_busy(z))) {
+        if (w->x->stop == STOP_NONE)
+            w->x->stop = STOP_SHUTDOWN;
+        output_drain(w);
+        worker_answer(w, NULL, NULL);
+    }
+}
+
 void engine_free(struct engine *e)
 {
     if (!e)
@@ -178,18 +201,7 @@ void engine_free(struct engine *e)
                     "The execution was cancelled because the server is ending");
     struct zygote *z;
     while ((z = TAILQ_FIRST(&e->zygotes))) {
-        for (int s = 0; s < WORKER_STATES; s++) {
-            struct worker *w, *after;
-            for (w = TAILQ_FIRST(&z->workers[s]); w; w = after) {
-                after = TAILQ_NEXT(w, link);
-                if (!w->x)
-                    continue;
-                if (w->x->stop == STOP_NONE)
-                    w->x->stop = STOP_SHUTDOWN;
-                output_drain(w);
-                worker_answer(w, NULL, NULL);
-            }
-        }
+        answer_shutdown(z);
         if (z->state != ZYGOTE_ENDING)
             keeper_end(z);
         zygote_free(z);

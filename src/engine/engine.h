@@ -53,6 +53,8 @@ struct exec_request {
 /* The whole outcome. Valid during the callback only. */
 struct exec_result {
     char execution_id[UUID_TEXT_LEN + 1];
+    /* Of a validation: that of the same code executed, as far as judging it goes (NONE = it is
+     * valid); whenever `verdict` is there it was judged. */
     enum exec_category category;
     const char *isolation; /* "jail", "landlock", "container" */
     const char *out[2];    /* stdout, stderr: well-formed UTF-8, may hold NULs */
@@ -60,8 +62,8 @@ struct exec_result {
     bool out_truncated[2];
     uint64_t wall_ns;                   /* from the moment the code starts; 0 when it never did */
     uint64_t cpu_ns, peak_memory_bytes; /* measured by the parent */
-    /* What the worker said, checked for shape: NULL when it died without a word. For RUN_VALIDATE
-     * see `verdict`. */
+    /* What the worker said, checked for shape: NULL when it died without a word or was stopped. For
+     * RUN_VALIDATE see `verdict`. */
     const struct msg_result *worker;
     const struct msg_verdict *verdict;
     const char *error;              /* one sentence; NULL on success */
@@ -78,7 +80,7 @@ struct exec_callbacks {
 };
 
 /* Never fails: what cannot be run is answered through on_done (overloaded, invalid_request …), then
- * NULL is returned. */
+ * NULL is returned. The result is borrowed and valid until on_done: good for engine_cancel. */
 struct execution *engine_submit(struct engine *e, const struct exec_request *req,
                                 const struct exec_callbacks *cb, void *ctx);
 /* Stop it. on_done follows with CATEGORY_CANCELLED (not from inside this call). */

@@ -245,7 +245,7 @@ void exec_dispatch(struct engine *e)
         struct execution *x = queue_pop(&e->queue);
         if (hand_over(e, x))
             continue;
-        if (queue_push(&e->queue, x, NULL) < 0)
+        if (queue_push(&e->queue, x, true, NULL) < 0)
             exec_refuse(x, CATEGORY_INTERNAL_ERROR, "The server is out of memory");
     }
 }
@@ -280,7 +280,7 @@ struct execution *engine_submit(struct engine *e, const struct exec_request *req
         return NULL;
     }
     struct execution *x = exec_new(e, req, cb, ctx);
-    if (!x || queue_push(&e->queue, x, NULL) < 0) {
+    if (!x || queue_push(&e->queue, x, false, NULL) < 0) {
         exec_free(x);
         refuse(e, req, cb, ctx, CATEGORY_INTERNAL_ERROR, "The server is out of memory");
         return NULL;

@@ -141,6 +141,7 @@ struct worker {
     struct loop_io *io;
     int out_fd[2];
     struct loop_io *out_io[2];
+    uint64_t out_received[2]; /* bytes that came through the pipe */
     struct out_ctx {
         struct worker *worker;
         int stream;
@@ -308,7 +309,8 @@ int output_text(const struct execution *x, int stream, char **ret, size_t *ret_l
 
 /* queue.c */
 void queue_init(struct queue *q);
-int queue_push(struct queue *q, struct execution *x, struct err *err);
+/* @first: it has been popped, and could not be handed out after all. */
+int queue_push(struct queue *q, struct execution *x, bool first, struct err *err);
 struct execution *queue_pop(struct queue *q); /* NULL = empty */
 void queue_remove(struct queue *q, struct execution *x);
 

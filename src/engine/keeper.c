@@ -3,6 +3,7 @@
 #include "engine/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -64,13 +65,18 @@ static int on_gone(struct engine *e, const uint8_t *body, size_t n, struct err *
         return 0;
     z->gone = true;
     int status = (int)m.wait_status;
-    const char *when = z->state == ZYGOTE_STARTING ? " while starting" : "";
-    if (z->state == ZYGOTE_ENDING)
-        zygote_free(z);
-    else if (WIFSIGNALED(status))
-        zygote_break(z, "it was ended by signal %d%s", WTERMSIG(status), when);
+    char how[64];
+    if (WIFSIGNALED(status))
+        snprintf(how, sizeof(how), "it was ended by signal %d", WTERMSIG(status));
     else
-        zygote_break(z, "it ended with exit status %d%s", WEXITSTATUS(status), when);
+        snprintf(how, sizeof(how), "it ended with exit status %d", WEXITSTATUS(status));
+    if (z->state == ZYGOTE_ENDING) {
+        if (z->broken && !e->closing)
+            engine_log(e, LOG_INFO, "of the zygote that was lost: %s", how);
+        zygote_free(z);
+    } else {
+        zygote_break(z, "%s%s", how, z->state == ZYGOTE_STARTING ? " while starting" : "");
+    }
     return 0;
 }
 

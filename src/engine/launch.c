@@ -162,8 +162,10 @@ static void on_relaunch(void *ctx)
 void zygote_relaunch(struct engine *e, const char *why)
 {
     const struct tuning *t = &e->tuning;
-    if (e->closing || e->final || e->keeper_gone || e->relaunch_armed)
+    if (e->closing || e->final || e->keeper_gone)
         return;
+    if (e->relaunch_armed && e->active)
+        return; /* a successor is being tried for, and nobody waits for it */
     e->failures++;
     uint64_t delay = t->backoff_ns << MIN(e->failures - 1, 20u);
     delay = MIN(delay, t->backoff_max_ns);

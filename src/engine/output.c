@@ -84,6 +84,8 @@ static void pipe_read(struct worker *w, int stream, size_t budget)
             output_close(w, stream);
             return;
         }
+        if (w->x) /* what came before was none of the program's */
+            w->out_received[stream] += (size_t)n;
         /* Closing the read end makes the writer's next write fail, and it goes silent. */
         if (wanted(w) && !take(w->x, stream, piece, (size_t)n))
             output_close(w, stream);
@@ -142,8 +144,10 @@ void status_take_pending(struct worker *w, const struct status_page *page)
         size_t n = MIN(page->pending[i], sizeof(text));
         off_t at = STATUS_HEADER + (off_t)i * STATUS_OUT_BYTES;
         ssize_t got = n ? pread(w->status_fd, text, n, at) : 0;
-        if (got > 0)
-            take(w->x, i, text, (size_t)got);
+        /* A kill in the middle of a flush: the front of the area has come through the pipe. */
+        uint64_t twice = w->out_received[i] - MIN(w->out_received[i], page->flushed[i]);
+        if (got > 0 && twice < (uint64_t)got)
+            take(w->x, i, text + twice, (size_t)got - (size_t)twice);
         if (page->out_truncated[i])
             w->x->out[i].truncated = true;
     }

@@ -35,14 +35,20 @@ static struct client *client_new(struct queue *q, const char *name)
     return c;
 }
 
-int queue_push(struct queue *q, struct execution *x, struct err *err)
+int queue_push(struct queue *q, struct execution *x, bool first, struct err *err)
 {
     struct client *c = client_find(q, x->req.client);
     if (!c)
         c = client_new(q, x->req.client);
     if (!c)
         return err_nomem(err);
-    TAILQ_INSERT_TAIL(&c->waiting, x, link);
+    if (first) {
+        TAILQ_INSERT_HEAD(&c->waiting, x, link);
+        TAILQ_REMOVE(&q->turn, c, link);
+        TAILQ_INSERT_HEAD(&q->turn, c, link);
+    } else {
+        TAILQ_INSERT_TAIL(&c->waiting, x, link);
+    }
     x->client = c;
     q->len++;
     return 0;

@@ -369,7 +369,8 @@ void worker_answer(struct worker *w, const struct msg_exited *how, const struct 
 int worker_open(struct worker *w, int fd, struct err *err)
 {
     w->fd = fd;
-    if (fd_set_nonblock(fd, true, err) < 0 || sock_pass_credentials(fd, err) < 0)
+    /* Left blocking: everything on it is sent and received with MSG_DONTWAIT. */
+    if (sock_pass_credentials(fd, err) < 0)
         return -1;
     w->io = loop_io_new(w->zygote->e->loop, fd, LOOP_READ, on_channel, w, err);
     if (!w->io)

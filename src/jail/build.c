@@ -16,7 +16,6 @@
 #include "catalog/profiles.h"
 #include "jail/cgroup.h"
 #include "jail/internal.h"
-#include "jail/paths.h"
 #include "jail/root.h"
 #include "jail/survey.h"
 #include "sys/fd.h"
@@ -49,6 +48,16 @@ void jail_start_done(struct jail_start *s)
     *s = (struct jail_start){.null_fd = -1, .spec_fd = -1};
 }
 
+/* Seccomp refuses these calls to the workers; this refuses them once more, since new user
+ * namespaces are how kernel defects are reached. Pid namespaces stay possible, the zygote makes
+ * them. A container may have /proc/sys read-only: then seccomp has to do. */
+static void forbid_more_namespaces(void)
+{
+    static const char *const kinds[] = {"user", "net", "ipc", "uts", "cgroup", "time"};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        (void)ns_forbid(kinds[i], NULL);
+}
+
 /* Failures in here mean that this machine does not let us have namespaces. */
 static int become(const struct jail_request *req, struct err *err)
 {
@@ -57,6 +66,9 @@ static int become(const struct jail_request *req, struct err *err)
         ns_map_ids(INSIDE_ID, req->uid, INSIDE_ID, req->gid, err) < 0 ||
         ns_set_hostname(INSIDE_HOST_NAME, err) < 0)
         return -1;
+    if (ns_unshare(CLONE_NEWCGROUP, err) < 0)
+        return -1;
+    forbid_more_namespaces();
     return 0;
 }
 
@@ -207,24 +219,14 @@ static int list_readable(const struct msg_launch *launch, const struct survey *s
     return strv_add(readable, launch->extension_dir, err);
 }
 
-static void keep_descriptor(struct jail_start *start, const char *path)
-{
-    int fd = path_descriptor(path);
-    if (fd > JAIL_FD_SPEC && start->kept_len < ARRAY_LEN(start->kept))
-        start->kept[start->kept_len++] = fd;
-}
-
 static int without_namespaces(const struct msg_launch *launch, const struct survey *s,
-                              struct jail_start *start, struct jail_handover *h, struct err *err)
+                              struct jail_handover *h, struct err *err)
 {
     if (landlock_abi() == 0)
         return err_set(err, ERR_UNSUPPORTED,
                        "without user namespaces Vivarium needs Landlock, and this kernel has none "
                        "or has it switched off (Linux 5.13 or later with landlock in the lsm= boot "
                        "parameter; in a container, a seccomp profile that permits landlock_*)");
-    keep_descriptor(start, launch->extension_dir);
-    for (size_t i = 0; i < launch->python_path.len; i++)
-        keep_descriptor(start, launch->python_path.items[i]);
     if (chdir("/") < 0)
         return err_set(err, ERR_SYS, "chdir /");
     return list_readable(launch, s, &h->readable, err);
@@ -254,7 +256,7 @@ static int build_with(const struct jail_request *req, const struct survey *s,
         return err_set(err, ERR_SYS, "open /dev/null");
     int r = req->isolation == ISOLATION_NAMESPACES
                 ? build_root(req->launch, s, inside, h, err)
-                : without_namespaces(req->launch, s, start, h, err);
+                : without_namespaces(req->launch, s, h, err);
     if (r < 0 || filter_build(req->isolation, h, err) < 0)
         return -1;
     start->python = strdup(s->python);
@@ -277,11 +279,10 @@ int jail_build(const struct jail_request *req, struct jail_start *ret, struct er
         .spec_fd = -1,
     };
     int r = 0;
-    if (req->isolation == ISOLATION_NAMESPACES && become(req, err) < 0)
-        r = unsupported(err);
-    if (r == 0 && !str_empty(req->launch->cgroup))
+    /* The cgroup first: after it, its namespace would hide the way there. */
+    if (!str_empty(req->launch->cgroup))
         r = cgroup_enter(req->launch->cgroup, req->launch->id, err);
-    if (r == 0 && req->isolation == ISOLATION_NAMESPACES && ns_unshare(CLONE_NEWCGROUP, err) < 0)
+    if (r == 0 && req->isolation == ISOLATION_NAMESPACES && become(req, err) < 0)
         r = unsupported(err);
     r = r < 0 ? r : survey_take(req->launch, &survey, err);
     r = r < 0 ? r : copy_launch(req->launch, &inside, err);

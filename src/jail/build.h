@@ -33,10 +33,6 @@ struct jail_start {
     bool data_science;
     int null_fd, spec_fd;
     pid_t init; /* its pid as its children see it */
-    /* Descriptors that python_path or extension_dir name as /proc/self/fd/N and which must stay
-     * open across exec (Landlock only). */
-    int kept[64];
-    size_t kept_len;
 };
 void jail_start_done(struct jail_start *s);
 

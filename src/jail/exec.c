@@ -54,9 +54,6 @@ static int arrange_descriptors(const struct jail_start *start, int control_fd, s
     }
     if (syscall(SYS_close_range, 5u, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
         return err_set(err, ERR_SYS, "close_range");
-    for (size_t i = 0; i < start->kept_len; i++)
-        if (fd_set_cloexec(start->kept[i], false, err) < 0)
-            return -1;
     for (int i = 0; i < 5; i++)
         if (dup2(from[i], i) < 0)
             return err_set(err, ERR_SYS, "dup2");

@@ -11,7 +11,7 @@
  * clone, unshare and setns through for exactly that and the worker program refuses exactly that:
  * for no arguments at all may both programs say yes. The unit test runs both over all flags.
  *
- * Only EQ and MASKED_EQ comparisons: libseccomp before 2.6.1 joins 64-bit ranges wrongly. */
+ * No ranges, only EQ, NE and MASKED_EQ: libseccomp before 2.6.1 joins 64-bit ranges wrongly. */
 #include "jail/filter.h"
 
 #include <errno.h>
@@ -25,10 +25,6 @@
 #include "catalog/notified.h"
 #include "jail/internal.h"
 #include "sys/fd.h"
-
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x00000080
-#endif
 
 static void release_context(scmp_filter_ctx *ctx)
 {
@@ -48,44 +44,27 @@ static int add(scmp_filter_ctx ctx, uint32_t action, int nr, const char *name, u
     return 0;
 }
 
-/* Arguments of clone, unshare and setns that neither the zygote nor a thread ever needs: any of
- * these bits. setns with 0 means "whatever the descriptor is". */
-static const uint64_t namespace_bits[] = {
-    CLONE_NEWNS,   CLONE_NEWCGROUP, CLONE_NEWUTS,  CLONE_NEWIPC,
-    CLONE_NEWUSER, CLONE_NEWNET,    CLONE_NEWTIME,
-};
-
-static int add_bits(scmp_filter_ctx ctx, uint32_t action, int nr, const char *name, unsigned arg,
-                    struct err *err)
+/* The reported calls. The zygote needs three of them for one purpose each, and with exactly these
+ * arguments they are not reported. */
+static int add_notified(scmp_filter_ctx ctx, uint32_t action, enum isolation isolation,
+                        struct err *err)
 {
-    for (size_t i = 0; i < ARRAY_LEN(namespace_bits); i++) {
-        uint64_t bit = namespace_bits[i];
-        if (nr == __NR_clone && bit == CLONE_NEWTIME)
-            continue; /* for clone this bit is part of the signal number */
-        struct scmp_arg_cmp cmp = {arg, SCMP_CMP_MASKED_EQ, bit, bit};
-        if (add(ctx, action, nr, name, 1, &cmp, err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int add_notified(scmp_filter_ctx ctx, uint32_t action, struct err *err)
-{
+    const struct scmp_arg_cmp vfork = {0, SCMP_CMP_MASKED_EQ, CLONE_VFORK, CLONE_VFORK};
+    const struct scmp_arg_cmp user = {0, SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER};
+    const struct scmp_arg_cmp unshare = {0, SCMP_CMP_NE, filter_zygote_unshare(isolation), 0};
+    const struct scmp_arg_cmp setns = {1, SCMP_CMP_NE, CLONE_NEWPID, 0};
     for (size_t i = 0; i < notified_calls_len; i++) {
         const struct notified_call *c = &notified_calls[i];
         int r;
         if (c->nr == __NR_clone) {
-            struct scmp_arg_cmp vfork = {0, SCMP_CMP_MASKED_EQ, CLONE_VFORK, CLONE_VFORK};
-            struct scmp_arg_cmp pidns = {0, SCMP_CMP_MASKED_EQ, CLONE_NEWPID, CLONE_NEWPID};
+            /* What posix_spawn does, and the way into all other namespaces. fork itself cannot be
+             * told from the zygote's, so the worker's program refuses it without a report. */
             r = add(ctx, action, c->nr, c->name, 1, &vfork, err);
-            r = r < 0 ? r : add(ctx, action, c->nr, c->name, 1, &pidns, err);
-            r = r < 0 ? r : add_bits(ctx, action, c->nr, c->name, 0, err);
+            r = r < 0 ? r : add(ctx, action, c->nr, c->name, 1, &user, err);
         } else if (c->nr == __NR_unshare) {
-            r = add_bits(ctx, action, c->nr, c->name, 0, err);
+            r = add(ctx, action, c->nr, c->name, 1, &unshare, err);
         } else if (c->nr == __NR_setns) {
-            struct scmp_arg_cmp any = {1, SCMP_CMP_EQ, 0, 0};
-            r = add(ctx, action, c->nr, c->name, 1, &any, err);
-            r = r < 0 ? r : add_bits(ctx, action, c->nr, c->name, 1, err);
+            r = add(ctx, action, c->nr, c->name, 1, &setns, err);
         } else {
             r = add(ctx, action, c->nr, c->name, 0, NULL, err);
         }
@@ -169,10 +148,10 @@ static int new_context(uint32_t default_action, scmp_filter_ctx *ret, struct err
     return 0;
 }
 
-static int build_report(struct jail_filter *ret, struct err *err)
+static int build_report(enum isolation isolation, struct jail_filter *ret, struct err *err)
 {
     auto_ctx scmp_filter_ctx ctx = NULL;
-    if (new_context(SCMP_ACT_ALLOW, &ctx, err) < 0 || add_notified(ctx, SCMP_ACT_NOTIFY, err) < 0)
+    if (new_context(SCMP_ACT_ALLOW, &ctx, err) < 0 || add_notified(ctx, SCMP_ACT_NOTIFY, isolation, err) < 0)
         return -1;
     return export_program(ctx, ret, err);
 }
@@ -183,7 +162,7 @@ static int build_worker(enum isolation isolation, bool reporting, struct jail_fi
     auto_ctx scmp_filter_ctx ctx = NULL;
     if (new_context(SCMP_ACT_ERRNO(EPERM), &ctx, err) < 0 ||
         add_worker_rules(ctx, isolation, err) < 0 ||
-        (reporting && add_notified(ctx, SCMP_ACT_ALLOW, err) < 0))
+        (reporting && add_notified(ctx, SCMP_ACT_ALLOW, isolation, err) < 0))
         return -1;
     return export_program(ctx, ret, err);
 }
@@ -194,7 +173,7 @@ int filter_build(enum isolation isolation, struct jail_handover *h, struct err *
     if (build_worker(isolation, false, &h->worker_quiet, err) < 0)
         return -1;
     /* libseccomp refuses NOTIFY on kernels that do not have it: then nothing is reported. */
-    if (build_report(&h->report, &why) < 0) {
+    if (build_report(isolation, &h->report, &why) < 0) {
         h->report = (struct jail_filter){0};
         return 0;
     }

@@ -2,6 +2,7 @@
 #ifndef JAIL_INTERNAL_H
 #define JAIL_INTERNAL_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -35,6 +36,12 @@ int spec_read(int fd, struct msg_launch *ret_launch, struct jail_handover *ret, 
 
 /* Build the seccomp programs for @isolation into @h (libseccomp; keeper's side only). */
 int filter_build(enum isolation isolation, struct jail_handover *h, struct err *err);
+/* What the zygote passes to unshare() before each fork, the only value that is not reported: a pid
+ * namespace where there is one for each worker, and the kernel's word that there is one thread. */
+static inline uint64_t filter_zygote_unshare(enum isolation isolation)
+{
+    return CLONE_THREAD | (isolation == ISOLATION_NAMESPACES ? CLONE_NEWPID : 0);
+}
 /* In comparisons of the worker's program this stands for its own pid, which is known to be 1 where
  * it has a namespace and unknown until fork otherwise. */
 #define FILTER_SELF_PID 0x5e1f5e1fu
@@ -42,7 +49,7 @@ int filter_build(enum isolation isolation, struct jail_handover *h, struct err *
 /* The walls of jail_worker_enter(), in this order. Separate so that the tests can leave out the
  * upper ones and show what the lower ones stop alone. */
 int wall_landlock(struct jail *j, struct err *err);
-int wall_descriptors(struct jail *j, int keep_below, struct err *err);
+int wall_ties(struct jail *j, int keep_below, struct err *err);
 int wall_limits(struct jail *j, struct err *err);
 int wall_capabilities(struct jail *j, struct err *err);
 int wall_seccomp(struct jail *j, struct err *err);

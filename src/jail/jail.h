@@ -73,7 +73,8 @@ pid_t jail_fork(struct jail *j, struct err *err);
  * jail itself have numbers of 200 and more, so the worker may dup2() over the low ones before. */
 int jail_worker_enter(struct jail *j, int keep_below, struct err *err);
 
-/* Find the present size of the address space (bytes) without /proc, by probing RLIMIT_AS. */
+/* Find the present size of the address space without /proc, by probing RLIMIT_AS: bytes, at most
+ * 64 KiB too many. */
 uint64_t jail_address_space(void);
 
 /* Limit memory to @base + @bytes (soft) and CPU time (0 = none; the hard limit is one second

@@ -15,6 +15,8 @@
 /* Processes and threads of all workers of a zygote together: the kernel counts them for each uid in
  * the user namespace, so this is a backstop; fork is refused, threads are bounded by memory. */
 #define MAX_TASKS 4096u
+/* Of jail_address_space(): bytes too many that nobody will miss, for fewer system calls. */
+#define PRECISION (64u * 1024)
 /* What jail_relax_memory() gives back for reporting. */
 #define RESERVE_BYTES (16u * 1024 * 1024)
 
@@ -60,6 +62,10 @@ static bool fits(uint64_t bytes, rlim_t hard, size_t page)
     return true;
 }
 
+/* Where the last search ended. Set in the zygote first, so that a worker, which has hardly more, is
+ * done after a few steps. */
+static uint64_t last_found = 64u * 1024 * 1024;
+
 uint64_t jail_address_space(void)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -71,19 +77,28 @@ uint64_t jail_address_space(void)
     volatile char stack[64 * 1024];
     for (size_t i = 0; i < sizeof(stack); i += 1024)
         stack[i] = 0;
-    uint64_t high = 64u * 1024 * 1024;
-    while (high < (UINT64_C(1) << 46) && !fits(high, before.rlim_max, page))
-        high *= 2;
-    uint64_t low = 0;
-    while (high - low > page) {
-        uint64_t middle = (low + (high - low) / 2) / page * page;
+    uint64_t low = 0, high = last_found, stride = PRECISION;
+    while (high < (UINT64_C(1) << 46) && !fits(high, before.rlim_max, page)) {
+        low = high;
+        high += stride;
+        stride *= 2;
+    }
+    while (low == 0 && high > stride && fits(high - stride, before.rlim_max, page)) {
+        high -= stride;
+        stride *= 2;
+    }
+    if (low == 0 && high > stride)
+        low = high - stride;
+    while (high - low > PRECISION) {
+        uint64_t middle = low + (high - low) / 2;
         if (fits(middle, before.rlim_max, page))
             high = middle;
         else
             low = middle;
     }
     setrlimit(RLIMIT_AS, &before);
-    return high - page;
+    last_found = high;
+    return high;
 }
 
 int jail_limit_memory(uint64_t base, uint64_t bytes, struct err *err)

@@ -26,7 +26,7 @@ void root_done(struct root *r);
 
 int root_begin(struct root *r, struct err *err);
 /* Show the host's file or folder @host as @inside (absolute); @noexec: nothing in it can be mapped
- * executable. @host may be /proc/self/fd/N. */
+ * executable. */
 int root_show_as(struct root *r, const char *host, const char *inside, bool noexec,
                  struct err *err);
 /* Show @host at its own path; symbolic links on the way are made again inside. Nothing happens when

@@ -64,7 +64,10 @@ const struct filter_rule filter_rules[] = {
     WITH("mprotect", BITS(2, PROT_EXEC, 0)),
     YES("munmap"),
     YES("mremap"),
-    YES("madvise"),
+    /* Not MADV_MERGEABLE: merging pages tells what other processes have in theirs. */
+    WITH("madvise", BITS(2, ~UINT64_C(7), 0)), /* NORMAL … WILLNEED, DONTNEED */
+    WITH("madvise", IS(2, MADV_FREE)),
+    WITH("madvise", BITS(2, ~UINT64_C(1), MADV_HUGEPAGE)), /* and MADV_NOHUGEPAGE */
     /* threads */
     WITH("clone", IS(0, THREAD_FLAGS)),
     WITH("clone", IS(0, THREAD_FLAGS | CLONE_DETACHED)),
@@ -172,6 +175,10 @@ const struct filter_rule filter_rules[] = {
     YES("shutdown"),
     YES("getsockname"),
     YES("getpeername"),
-    WITH("getsockopt", IS(1, SOL_SOCKET)),
+    /* Not SO_PEERCRED, SO_PEERPIDFD …: who is at the other end. */
+    WITH("getsockopt", IS(1, SOL_SOCKET), IS(2, SO_TYPE)),
+    WITH("getsockopt", IS(1, SOL_SOCKET), IS(2, SO_DOMAIN)),
+    WITH("getsockopt", IS(1, SOL_SOCKET), IS(2, SO_PROTOCOL)),
+    WITH("getsockopt", IS(1, SOL_SOCKET), IS(2, SO_ERROR)),
 };
 const size_t filter_rules_len = ARRAY_LEN(filter_rules);

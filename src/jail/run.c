@@ -16,10 +16,10 @@
 #include "sys/fd.h"
 
 static _noreturn_ void child(const char *const *argv, const char *const *envp, const char *cwd,
-                             int out)
+                             int out, int complaints)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(null, 2) < 0)
+    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(complaints, 2) < 0)
         _exit(126);
     if (cwd && chdir(cwd) < 0)
         _exit(126);
@@ -48,6 +48,21 @@ static int collect(int fd, struct buf *out, struct err *err)
     }
 }
 
+/* How it ended, unless well; in its own words where it had some. */
+static int judge(const char *name, int status, int complaints, struct err *err)
+{
+    if (WIFSIGNALED(status))
+        return err_set(err, ERR_INVALID, "%s was ended by signal %d", name, WTERMSIG(status));
+    if (WEXITSTATUS(status) == 0)
+        return 0;
+    char words[200];
+    ssize_t n = pread(complaints, words, sizeof(words) - 1, 0);
+    words[n > 0 ? n : 0] = '\0';
+    words[strcspn(words, "\n")] = '\0';
+    return err_set(err, ERR_INVALID, "%s ended with status %d%s%s", name, WEXITSTATUS(status),
+                   *words ? ": " : "", words);
+}
+
 int run_collect(const char *const *argv, const char *const *envp, const char *cwd, struct buf *out,
                 struct err *err)
 {
@@ -56,11 +71,14 @@ int run_collect(const char *const *argv, const char *const *envp, const char *cw
         return err_set(err, ERR_SYS, "pipe");
     auto_close int from = fds[0];
     auto_close int to = fds[1];
+    auto_close int complaints = -1;
+    if (memfd_new("stderr", NULL, 0, false, &complaints, err) < 0)
+        return -1;
     pid_t pid = fork();
     if (pid < 0)
         return err_set(err, ERR_SYS, "fork");
     if (pid == 0)
-        child(argv, envp, cwd, to);
+        child(argv, envp, cwd, to, complaints);
     fd_close(&to);
     int r = collect(from, out, err);
     if (r < 0)
@@ -70,9 +88,5 @@ int run_collect(const char *const *argv, const char *const *envp, const char *cw
         ;
     if (r < 0)
         return err_prefix(err, "%s", argv[0]);
-    if (WIFSIGNALED(status))
-        return err_set(err, ERR_INVALID, "%s was ended by signal %d", argv[0], WTERMSIG(status));
-    if (WEXITSTATUS(status) != 0)
-        return err_set(err, ERR_INVALID, "%s ended with status %d", argv[0], WEXITSTATUS(status));
-    return 0;
+    return judge(argv[0], status, complaints, err);
 }

@@ -14,7 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "jail/paths.h"
 #include "jail/run.h"
 #include "sys/fd.h"
 
@@ -123,13 +122,21 @@ struct trace {
     struct buf names; /* LD_PRELOAD list, without the end */
 };
 
-/* Is @path inside something that will be in the jail as a whole? Both are resolved, since loaders
- * print paths with "..", and folders may be links. */
+/* Is @path @folder or something below it? Both are resolved, since loaders print paths with "..",
+ * and folders may be links. */
+static bool path_within(const char *path, const char *folder)
+{
+    auto_free char *p = realpath(path, NULL);
+    auto_free char *f = realpath(folder, NULL);
+    if (!p || !f)
+        return false;
+    size_t n = strlen(f);
+    return strncmp(p, f, n) == 0 && (p[n] == '\0' || p[n] == '/' || f[n - 1] == '/');
+}
+
+/* Is @path inside something that will be in the jail as a whole? */
 static bool within_folders(const struct trace *t, const char *path)
 {
-    /* A folder handed over as a descriptor, which may not be reachable by its real name. */
-    if (str_starts(path, "/proc/self/fd/"))
-        return true;
     for (size_t i = 0; i < t->s->stdlib.len; i++)
         if (path_within(path, t->s->stdlib.items[i]))
             return true;

@@ -23,8 +23,12 @@ int wall_landlock(struct jail *j, struct err *err)
     return landlock_restrict(j->ruleset_fd, flags, err);
 }
 
-int wall_descriptors(struct jail *j, int keep_below, struct err *err)
+/* What still ties the worker to the zygote and its other workers. */
+int wall_ties(struct jail *j, int keep_below, struct err *err)
 {
+    /* kill(0) goes to the whole process group, beyond pid namespaces. */
+    if (setsid() < 0)
+        return err_set(err, ERR_SYS, "setsid");
     if (fd_close_from(keep_below, err) < 0)
         return -1;
     j->ruleset_fd = j->self_fd = -1;
@@ -56,7 +60,7 @@ int wall_seccomp(struct jail *j, struct err *err)
 int jail_worker_enter(struct jail *j, int keep_below, struct err *err)
 {
     j->worker = getpid();
-    if (wall_landlock(j, err) < 0 || wall_descriptors(j, keep_below, err) < 0 ||
+    if (wall_landlock(j, err) < 0 || wall_ties(j, keep_below, err) < 0 ||
         wall_limits(j, err) < 0 || wall_capabilities(j, err) < 0)
         return -1;
     /* After the capabilities: a change of credentials would clear it. */

@@ -93,6 +93,7 @@ static int enter(struct jail *j, const struct jail_handover *h, int *ret_listene
     if (j->isolation == ISOLATION_NAMESPACES && j->zygote == 1)
         return err_set(err, ERR_INTERNAL, "the zygote is process 1");
     j->network_error = try_network();
+    (void)jail_address_space(); /* gives the workers' search its start */
     /* Undumpable: nobody of the same uid outside may look into zygote or workers. */
     if (task_no_new_privs(err) < 0 || task_set_dumpable(false, err) < 0)
         return -1;
@@ -134,12 +135,13 @@ void jail_free(struct jail *j)
 
 pid_t jail_fork(struct jail *j, struct err *err)
 {
-    /* A lock held by another thread at this moment would be held in the child for ever. */
-    if (!task_single_threaded())
-        return err_set(err, ERR_INTERNAL, "the zygote has more than one thread");
+    /* A lock that another thread holds at this moment would be held in the child for ever. */
+    static const char threads[] = "the zygote has more than one thread, or it cannot be told";
     bool own_pids = j->isolation == ISOLATION_NAMESPACES;
-    if (own_pids && ns_unshare(CLONE_NEWPID, err) < 0)
-        return -1;
+    if (own_pids && ns_unshare((int)filter_zygote_unshare(j->isolation), err) < 0)
+        return errno == EINVAL ? err_set(err, ERR_INTERNAL, "%s", threads) : -1;
+    if (!own_pids && !task_single_threaded())
+        return err_set(err, ERR_INTERNAL, "%s", threads);
     pid_t pid = fork();
     if (pid == 0)
         return 0;

@@ -1,7 +1,7 @@
 /* The strict parser: see json.h. Runs in the server, on bytes from anybody.
  *
- * Trusts nothing: before jansson builds a tree, one pass over the bytes counts nesting and items, so
- * that a small text cannot become a large tree ("[],[],[]…" grows fortyfold) and recursion stays
+ * Trusts nothing: before jansson builds a tree, one pass over the bytes counts nesting and items,
+ * so that a small text cannot become a large tree ("[],[],[]…" grows fortyfold) and recursion stays
  * shallow. Well-formedness itself is jansson's business, which refused every ambiguous input it was
  * tried with; its messages are cut before the part that quotes the input. */
 #include "json/json.h"
@@ -67,7 +67,8 @@ json_t *json_parse(const char *data, size_t n, const struct json_limits *limits,
     if (check_shape(data, n, limits, err) < 0)
         return NULL;
     json_error_t why;
-    json_t *v = json_loadb(data, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
+    json_t *v =
+        json_loadb(data, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
     if (v)
         return v;
     char *quote = strstr(why.text, " near ");

@@ -1,6 +1,6 @@
-/* JSON from outside: one strict parser with caps. The only file that includes jansson.h; other rooms
- * read the tree with jansson's accessors through this header. What we say ourselves is written as
- * text with json/write.h, without a tree. */
+/* JSON from outside: one strict parser with caps. The only file that includes jansson.h; other
+ * rooms read the tree with jansson's accessors through this header. What we say ourselves is
+ * written as text with json/write.h, without a tree. */
 #ifndef JSON_JSON_H
 #define JSON_JSON_H
 
@@ -19,9 +19,10 @@ struct json_limits {
     size_t max_items;   /* values and keys, all levels together */
 };
 
-/* Parse @data, which must be exactly one JSON value of any type: RFC 8259 to the letter, well-formed
- * UTF-8, no key twice in one object, integers within 64 bits. "\u0000" is allowed in string values
- * (use json_string_length), not in keys. A new reference; NULL and ERR_INVALID (ERR_LIMIT beyond
+/* Parse @data, which must be exactly one JSON value of any type: RFC 8259 to the letter,
+ * well-formed UTF-8, no key twice in one object, integers within 64 bits. "\u0000" is allowed in
+ * string values (use json_string_length), not in keys. A new reference; NULL and ERR_INVALID
+ * (ERR_LIMIT beyond
  * @limits) with a sentence that quotes nothing of the input. */
 json_t *json_parse(const char *data, size_t n, const struct json_limits *limits, struct err *err);
 

@@ -1,10 +1,10 @@
 /* Foreign JSON text into our own: json_put_untrusted() of write.h. Runs in the server, on what a
  * worker says its result is.
  *
- * Trusts nothing. The text is not turned into a tree: it is walked once by recursive descent (bounded
- * depth, no allocation) and copied as it stands, without the blanks between tokens and with the line
- * separators escaped, so that numbers keep the digits the program's own repr gave them and a large
- * result costs one pass. */
+ * Trusts nothing. The text is not turned into a tree: it is walked once by recursive descent
+ * (bounded depth, no allocation) and copied as it stands, without the blanks between tokens and
+ * with the line separators escaped, so that numbers keep the digits the program's own repr gave
+ * them and a large result costs one pass. */
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
@@ -128,8 +128,7 @@ static void separator(struct walk *w)
 {
     static const struct {
         const char *raw, *escaped;
-    } table[] = {
-        {"\xc2\x85", "\\u0085"}, {"\xe2\x80\xa8", "\\u2028"}, {"\xe2\x80\xa9", "\\u2029"}};
+    } table[] = {{"\xc2\x85", "\\u0085"}, {"\xe2\x80\xa8", "\\u2028"}, {"\xe2\x80\xa9", "\\u2029"}};
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         size_t n = strlen(table[i].raw);
         if ((size_t)(w->end - w->p) < n || memcmp(w->p, table[i].raw, n) != 0)

@@ -58,8 +58,8 @@ void json_key(struct json_out *o, const char *key)
     add(o, ":", 1);
 }
 
-/* Bytes that cannot simply be copied. 0xc2 and 0xe2 start the sequences of U+0085, U+2028 and U+2029,
- * at which some readers end a line. */
+/* Bytes that cannot simply be copied. 0xc2 and 0xe2 start the sequences of U+0085, U+2028 and
+ * U+2029, at which some readers end a line. */
 static const bool special[256] = {
     [0x00 ... 0x1f] = true, ['"'] = true, ['\\'] = true, [0xc2] = true, [0xe2] = true,
 };
@@ -105,24 +105,47 @@ static size_t escape(uint8_t *to, const uint8_t *s, size_t n, size_t *ret_used)
     return 6;
 }
 
+/* Eight bytes that need no look each: ASCII, no control character, no quote, no backslash. */
+static bool plain8(const uint8_t *s)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    const uint64_t tops = 0x8080808080808080u;
+    uint64_t v;
+    memcpy(&v, s, sizeof(v));
+    uint64_t quote = v ^ (ones * '"');
+    uint64_t slash = v ^ (ones * '\\');
+    /* each term sets the top bit of a byte that is below its bound, if all top bits are clear */
+    uint64_t hit = (v - ones * 0x20) | (quote - ones) | (slash - ones) | v;
+    return (hit & tops) == 0;
+}
+
+#define STEP 8 /* bytes looked at together */
+
 static void put_escaped(struct json_out *o, const uint8_t *s, size_t n)
 {
     struct buf *b = o->buf;
     for (size_t i = 0; i < n && !o->bad;) {
         size_t left = n - i;
-        if (buf_reserve(b, left + left / 8 + 2 * ESCAPE_MAX, NULL) < 0) {
+        if (buf_reserve(b, left + left / 8 + STEP * ESCAPE_MAX, NULL) < 0) {
             o->bad = true;
             return;
         }
         uint8_t *to = b->data + b->len;
-        const uint8_t *full = b->data + b->cap - ESCAPE_MAX;
+        const uint8_t *full = b->data + b->cap - STEP * ESCAPE_MAX;
         while (i < n && to <= full) {
-            size_t used = 1;
-            if (special[s[i]])
-                to += escape(to, s + i, n - i, &used);
-            else
-                *to++ = s[i];
-            i += used;
+            if (n - i >= STEP && plain8(s + i)) {
+                memcpy(to, s + i, STEP);
+                to += STEP;
+                i += STEP;
+                continue;
+            }
+            for (size_t end = MIN(n, i + STEP), used; i < end; i += used) {
+                used = 1;
+                if (special[s[i]])
+                    to += escape(to, s + i, n - i, &used);
+                else
+                    *to++ = s[i];
+            }
         }
         b->len = (size_t)(to - b->data);
     }

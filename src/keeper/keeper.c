@@ -290,6 +290,12 @@ static int wait_and_serve(struct keeper *k, struct err *err)
     return p[0].revents ? on_channel(k, err) : 1;
 }
 
+/* The server has closed its end, maybe without having read all that was sent. */
+static bool is_hangup(const struct err *err)
+{
+    return err->code == ERR_SYS && (err->sys_errno == ECONNRESET || err->sys_errno == EPIPE);
+}
+
 int keeper_run(int fd, struct err *err)
 {
     struct keeper k = {.fd = fd};
@@ -297,6 +303,8 @@ int keeper_run(int fd, struct err *err)
     int r;
     while ((r = wait_and_serve(&k, err)) > 0)
         ;
+    if (r < 0 && is_hangup(err))
+        r = 0;
     struct zygote *z;
     LIST_FOREACH(z, &k.zygotes, link)
         end(z);

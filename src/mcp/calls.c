@@ -120,8 +120,8 @@ static void on_output(void *ctx, const char *text, size_t n)
     if (!call->timer)
         call->timer = loop_timer_new(call->server->loop, on_timer, call, NULL);
     if (call->timer)
-        loop_timer_arm(call->timer, since < NOTE_INTERVAL_NS ? NOTE_INTERVAL_NS - since
-                                                             : NOTE_INTERVAL_NS);
+        loop_timer_arm(call->timer,
+                       since < NOTE_INTERVAL_NS ? NOTE_INTERVAL_NS - since : NOTE_INTERVAL_NS);
 }
 
 /* ---- the end ---- */

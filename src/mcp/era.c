@@ -6,8 +6,8 @@
 #include "base/str.h"
 #include "mcp/mcp.h"
 
-const char *const mcp_protocol_versions[] = {VERSION_MODERN, VERSION_LEGACY_LATEST, "2025-06-18",
-                                             VERSION_WITH_BATCHES, "2024-11-05", NULL};
+const char *const mcp_protocol_versions[] = {
+    VERSION_MODERN, VERSION_LEGACY_LATEST, "2025-06-18", VERSION_WITH_BATCHES, "2024-11-05", NULL};
 
 const char *era_negotiate(const char *requested)
 {
@@ -25,8 +25,9 @@ static bool is_legacy_version(const char *v)
 bool era_is_modern(const struct rpc_message *msg)
 {
     const json_t *meta = rpc_meta(msg);
-    return meta && (json_object_get(meta, META_VERSION) || json_object_get(meta, META_CAPABILITIES) ||
-                    json_object_get(meta, META_CLIENT_INFO) || json_object_get(meta, META_LOG_LEVEL));
+    return meta &&
+           (json_object_get(meta, META_VERSION) || json_object_get(meta, META_CAPABILITIES) ||
+            json_object_get(meta, META_CLIENT_INFO) || json_object_get(meta, META_LOG_LEVEL));
 }
 
 static int refuse(struct era_verdict *ret, int code)
@@ -44,7 +45,8 @@ static int check_log_level(const json_t *level, struct err *err)
         if (strcmp(text, levels[i]) == 0)
             return 0;
     return err_set(err, ERR_INVALID,
-                   "params._meta[\"" META_LOG_LEVEL "\"] must be debug, info, notice, warning, error, "
+                   "params._meta[\"" META_LOG_LEVEL
+                   "\"] must be debug, info, notice, warning, error, "
                    "critical, alert or emergency");
 }
 
@@ -63,7 +65,8 @@ static int check_envelope(const json_t *meta, struct era_verdict *ret)
     }
     if (!json_is_object(capabilities)) {
         err_set(&ret->err, ERR_INVALID,
-                "params._meta[\"" META_CAPABILITIES "\"] is required: an object, which may be empty");
+                "params._meta[\"" META_CAPABILITIES
+                "\"] is required: an object, which may be empty");
         return refuse(ret, RPC_INVALID_PARAMS);
     }
     if (client && !json_is_object(client)) {

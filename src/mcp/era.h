@@ -1,11 +1,11 @@
 /* Which era does a request belong to, and may it be served at all?
  *
- *  1. Protocol fields in params._meta make it modern: first the fields must be whole (-32602), then the
- *     transport's headers must agree with them (-32020), then the version must be ours (-32022).
- *  2. Without them, but with a header that says 2026-07-28: malformed (-32602), or, for initialize, at
- *     odds with itself (-32020).
- *  3. server/discover exists in the modern era only: without the fields it is malformed (-32602), as
- *     long as no header says that a legacy version is meant.
+ *  1. Protocol fields in params._meta make it modern: first the fields must be whole (-32602), then
+ * the transport's headers must agree with them (-32020), then the version must be ours (-32022).
+ *  2. Without them, but with a header that says 2026-07-28: malformed (-32602), or, for initialize,
+ * at odds with itself (-32020).
+ *  3. server/discover exists in the modern era only: without the fields it is malformed (-32602),
+ * as long as no header says that a legacy version is meant.
  *  4. Everything else is legacy; a header with a version we do not know is refused (-32600).
  *
  * A notification without modern fields follows the header. */

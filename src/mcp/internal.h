@@ -86,7 +86,8 @@ int methods_prepare(struct mcp_server *s, struct err *err);
 
 /* Is a request of this id under way? */
 bool call_under_way(const struct mcp_client *client, const char *id);
-/* Run @tool for @rq, which it answers. @token: JSON text of the progress token, NULL: no progress. */
+/* Run @tool for @rq, which it answers. @token: JSON text of the progress token, NULL: no progress.
+ */
 void call_start(struct request *rq, const struct tool *tool, const json_t *args, const char *token);
 /* The client is no longer interested: stop, and say nothing. */
 void call_cancel(struct mcp_client *client, const char *id);

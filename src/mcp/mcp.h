@@ -1,7 +1,8 @@
 /* The Model Context Protocol, server side, over any transport: JSON-RPC 2.0 in both eras at once.
  *
- *   legacy   2024-11-05, 2025-03-26, 2025-06-18, 2025-11-25: initialize, ping; batches in 2025-03-26
- *   modern   2026-07-28: stateless; every request carries version and capabilities in params._meta
+ *   legacy   2024-11-05, 2025-03-26, 2025-06-18, 2025-11-25: initialize, ping; batches in
+ * 2025-03-26 modern   2026-07-28: stateless; every request carries version and capabilities in
+ * params._meta
  *
  * Which era a request belongs to is told by the request itself (see era.h), so one stream may carry
  * both. Requests run concurrently; everything happens on the loop's thread.

@@ -1,5 +1,5 @@
-/* What can be asked, one table for each era. Runs in the server. Lists and introductions never change
- * while it runs, so their text is made once. */
+/* What can be asked, one table for each era. Runs in the server. Lists and introductions never
+ * change while it runs, so their text is made once. */
 #include <string.h>
 
 #include "mcp/internal.h"
@@ -121,7 +121,8 @@ static void serve_tools_call(struct request *rq)
     const json_t *meta = rpc_meta(rq->msg);
     const json_t *progress = meta ? json_object_get(meta, "progressToken") : NULL;
     if (!json_plain_string(name)) {
-        reply_invalid_params(rq, "Invalid params: name is required, the name of a tool as a string");
+        reply_invalid_params(rq,
+                             "Invalid params: name is required, the name of a tool as a string");
         return;
     }
     const struct tool *tool = tools_find(rq->client->server->tools, json_plain_string(name));
@@ -131,8 +132,9 @@ static void serve_tools_call(struct request *rq)
     }
     auto_free char *token = progress ? rpc_token_text(progress) : NULL;
     if (progress && !token) {
-        reply_invalid_params(rq, "Invalid params: _meta.progressToken must be an integer or a string "
-                                 "of at most %d bytes",
+        reply_invalid_params(rq,
+                             "Invalid params: _meta.progressToken must be an integer or a string "
+                             "of at most %d bytes",
                              RPC_MAX_ID_BYTES);
         return;
     }

@@ -54,8 +54,8 @@ void reply_send(struct mcp_server *s, struct road road, struct json_out *out, co
     json_close_object(out);
     json_close_object(out);
     if (out->bad)
-        reply_error(s, road, EXCHANGE_ANSWER, id, RPC_INTERNAL_ERROR,
-                    "no memory for the answer", NULL);
+        reply_error(s, road, EXCHANGE_ANSWER, id, RPC_INTERNAL_ERROR, "no memory for the answer",
+                    NULL);
     else
         finish(s, road, EXCHANGE_ANSWER);
 }
@@ -98,8 +98,8 @@ void reply_invalid_params(const struct request *rq, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    reply_error(rq->client->server, rq->road, EXCHANGE_ANSWER, rq->msg->id, RPC_INVALID_PARAMS, text,
-                NULL);
+    reply_error(rq->client->server, rq->road, EXCHANGE_ANSWER, rq->msg->id, RPC_INVALID_PARAMS,
+                text, NULL);
 }
 
 void reply_nothing(struct road road)

@@ -22,15 +22,17 @@ const json_t *rpc_meta(const struct rpc_message *m)
     return json_is_object(meta) ? meta : NULL;
 }
 
-/* "params": null is taken for its absence: some clients write out every field. */
+/* "params": null is taken for its absence: some clients write out every field. A notification is
+ * never answered, so one with other params has none. */
 static int read_params(const json_t *root, struct rpc_message *ret, struct err *err)
 {
     const json_t *params = json_object_get(root, "params");
     if (!params || json_is_null(params))
         return 0;
-    if (!json_is_object(params))
+    if (json_is_object(params))
+        ret->params = params;
+    else if (ret->kind == RPC_REQUEST)
         return err_set(err, ERR_INVALID, "params must be an object, not %s", json_kind(params));
-    ret->params = params;
     return 0;
 }
 

@@ -17,7 +17,7 @@ enum rpc_kind { RPC_REQUEST, RPC_NOTIFICATION, RPC_RESPONSE };
 
 struct rpc_message {
     enum rpc_kind kind;
-    char *id;             /* as JSON text ("7" or "\"a\""), so that 7 and "7" differ; owned; NULL: none */
+    char *id; /* as JSON text ("7" or "\"a\""), so that 7 and "7" differ; owned; NULL: none */
     const char *method;   /* borrowed from the tree; NULL for a response */
     const json_t *params; /* borrowed: an object, or NULL */
 };

@@ -1,6 +1,6 @@
-/* The protocol's front door: a message comes in, is taken apart, assigned to an era and served. Runs
- * in the server. A message may hold anything; what makes no sense is answered with an error that says
- * why, and the stream goes on.
+/* The protocol's front door: a message comes in, is taken apart, assigned to an era and served.
+ * Runs in the server. A message may hold anything; what makes no sense is answered with an error
+ * that says why, and the stream goes on.
  *
  * See mcp.h for the whole, era.h for the rules of eras, methods.c for what can be asked. */
 #include "mcp/mcp.h"
@@ -18,9 +18,11 @@ const struct mcp_identity mcp_vivarium = {
     .title = "Vivarium Python sandbox",
     .version = VIVARIUM_VERSION,
     .instructions =
-        "Runs untrusted Python. Each execute_code call starts from nothing in a process of its own: "
+        "Runs untrusted Python. Each execute_code call starts from nothing in a process of its "
+        "own: "
         "send complete programs, and print or end with an expression what you need back. "
-        "get_sandbox_info tells which modules can be imported and which limits apply; validate_code "
+        "get_sandbox_info tells which modules can be imported and which limits apply; "
+        "validate_code "
         "tells what would be refused, without running it. When a call fails, error, line and the "
         "remedy in security_events say what to change.",
 };

@@ -6,6 +6,7 @@
 #include "python/events.h"
 #include "python/imports_impl.h"
 #include "python/policy_rules.h"
+#include "python/roads.h"
 
 static PyObject *template; /* owned dict, never changed after builtins_init() */
 
@@ -130,7 +131,8 @@ int builtins_init(void)
 {
     auto_py PyObject *module = PyUnicode_InternFromString("builtins");
     Py_XSETREF(template, PyDict_Copy(PyEval_GetBuiltins()));
-    if (!module || !template || drop_internals() < 0 || put_all_refused() < 0)
+    if (!module || !template || drop_internals() < 0 || put_all_refused() < 0 ||
+        roads_fill(template) < 0)
         return -1;
     for (size_t i = 0; i < Py_ARRAY_LENGTH(own); i++)
         if (put_own(&own[i], module) < 0)

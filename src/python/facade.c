@@ -12,18 +12,9 @@
 
 #include "python/compat.h"
 #include "python/events.h"
+#include "python/facade_impl.h"
 
-struct facade {
-    PyObject *real;   /* owned */
-    PyObject *dotted; /* owned str: the name by which programs know it */
-    const struct facade_rule *rule;
-    bool path_only, sys;
-    bool foreign; /* no profile lists it: the operator named it, and gets what it holds */
-};
-
-static facade_verdict_fn *verdict_of;
 static PyObject *facades; /* address of the real module → facade */
-static PyObject *never;   /* set of addresses of objects that no facade hands out */
 static getattrofunc module_getattro;
 static setattrofunc module_setattro;
 
@@ -51,7 +42,7 @@ static struct PyModuleDef facade_def = {
     .m_traverse = facade_traverse, .m_free = facade_free,
 };
 
-static struct facade *facade_state(PyObject *module)
+struct facade *facade_state(PyObject *module)
 {
     return PyModule_Check(module) && PyModule_GetDef(module) == &facade_def
                ? PyModule_GetState(module)
@@ -87,106 +78,6 @@ static PyObject *facade_new(PyObject *real, const char *dotted)
         copy_description(dict, real) < 0)
         return NULL;
     return Py_NewRef(self);
-}
-
-/* ---- what is handed out ---- */
-
-static bool is_same_top(const char *a, const char *b)
-{
-    size_t n = strcspn(a, ".");
-    return strcspn(b, ".") == n && memcmp(a, b, n) == 0;
-}
-
-/* The name under which @module is loaded, if it is a submodule in the package of @f: either where
- * it hangs ("os.path") or what it calls itself. New reference; NULL without exception: it is not.
- */
-static PyObject *submodule_name(const struct facade *f, PyObject *name, PyObject *module)
-{
-    PyObject *modules = PyImport_GetModuleDict();
-    PyObject *dotted = PyUnicode_FromFormat("%U.%U", f->dotted, name);
-    if (dotted && PyDict_GetItem(modules, dotted) == module)
-        return dotted;
-    Py_XDECREF(dotted);
-    PyErr_Clear();
-    PyObject *own = PyDict_GetItemString(PyModule_GetDict(module), "__name__");
-    if (!own || !PyUnicode_CheckExact(own) || PyDict_GetItem(modules, own) != module)
-        return NULL;
-    const char *a = PyUnicode_AsUTF8(own), *b = PyUnicode_AsUTF8(f->dotted);
-    PyErr_Clear();
-    return a && b && is_same_top(a, b) ? Py_NewRef(own) : NULL;
-}
-
-static enum facade_find judge_module(const struct facade *f, PyObject *name, PyObject *module,
-                                     bool eager, PyObject **ret)
-{
-    if (facade_state(module)) { /* attached earlier */
-        *ret = Py_NewRef(module);
-        return FACADE_FOUND;
-    }
-    auto_py PyObject *dotted = submodule_name(f, name, module);
-    const char *text = dotted ? PyUnicode_AsUTF8(dotted) : NULL;
-    enum module_verdict verdict = text ? verdict_of(text) : MODULE_NO;
-    PyErr_Clear();
-    if (verdict == MODULE_NO)
-        return FACADE_WITHHELD;
-    *ret = verdict == MODULE_YES ? facade_of(module, text, eager) : facade_path(module, text);
-    return *ret ? FACADE_FOUND : FACADE_ERROR;
-}
-
-/* Does @value, a class or function, say that it is from the package of @f? What does not say
- * counts as its own. */
-static bool is_own(const struct facade *f, PyObject *value)
-{
-    if (!PyType_Check(value) && !PyFunction_Check(value) && !PyCFunction_Check(value))
-        return true;
-    auto_py PyObject *module = PyObject_GetAttrString(value, "__module__");
-    const char *text = module && PyUnicode_Check(module) ? PyUnicode_AsUTF8(module) : NULL;
-    const char *mine = PyUnicode_AsUTF8(f->dotted);
-    PyErr_Clear();
-    if (!text || !mine)
-        return false;
-    return is_same_top(text + strspn(text, "_"), mine);
-}
-
-static bool is_never(PyObject *value)
-{
-    if (PyCapsule_CheckExact(value) || PyCode_Check(value) || PyFrame_Check(value) ||
-        PyTraceBack_Check(value))
-        return true;
-    auto_py PyObject *address = PyLong_FromVoidPtr(value);
-    int there = address ? PySet_Contains(never, address) : -1;
-    PyErr_Clear();
-    return there != 0;
-}
-
-/* The real module's __all__ (new reference), NULL without exception: it has none. */
-static PyObject *real_all(const struct facade *f)
-{
-    PyObject *all = PyDict_GetItemString(PyModule_GetDict(f->real), "__all__");
-    return all && (PyList_Check(all) || PyTuple_Check(all)) ? PySequence_Tuple(all) : NULL;
-}
-
-/* May a program have @value of the real module under @name? @listed: the name is in __all__, or
- * there is no
- * __all__. */
-static enum facade_find judge(const struct facade *f, PyObject *name, PyObject *value, bool listed,
-                              bool eager, PyObject **ret)
-{
-    const char *text = PyUnicode_AsUTF8(name);
-    if (!text) {
-        PyErr_Clear();
-        return FACADE_WITHHELD;
-    }
-    if (*text == '_' || !facade_rule_permits(f->rule, text))
-        return FACADE_WITHHELD;
-    if (PyModule_Check(value))
-        return judge_module(f, name, value, eager, ret);
-    if (f->path_only)
-        return FACADE_WITHHELD;
-    if (!f->foreign && (is_never(value) || (!listed && !is_own(f, value))))
-        return FACADE_WITHHELD;
-    *ret = Py_NewRef(value);
-    return FACADE_FOUND;
 }
 
 /* ---- filling ---- */
@@ -226,7 +117,7 @@ static int fill_all(PyObject *self, PyObject *all)
 static int fill(PyObject *self, bool eager)
 {
     struct facade *f = PyModule_GetState(self);
-    auto_py PyObject *all = real_all(f);
+    auto_py PyObject *all = facade_real_all(f);
     auto_py PyObject *listed = all ? PySet_New(all) : NULL;
     PyErr_Clear(); /* an unhashable name: as if there were no __all__ */
     auto_py PyObject *copy = PyDict_Copy(PyModule_GetDict(f->real));
@@ -239,7 +130,7 @@ static int fill(PyObject *self, bool eager)
             continue;
         bool in_all = !listed || PySet_Contains(listed, name) == 1;
         PyObject *given = NULL;
-        enum facade_find found = judge(f, name, value, in_all, eager, &given);
+        enum facade_find found = facade_judge(f, name, value, in_all, eager, &given);
         auto_py PyObject *held = given;
         if (found == FACADE_ERROR || (held && PyDict_SetItem(dict, name, held) < 0))
             return -1;
@@ -254,7 +145,7 @@ int facade_refresh(PyObject *facade)
         return 0;
     if (fill(facade, true) < 0)
         return -1;
-    auto_py PyObject *all = real_all(f);
+    auto_py PyObject *all = facade_real_all(f);
     return all ? fill_all(facade, all) : 0;
 }
 
@@ -320,10 +211,10 @@ static enum facade_find find_in_real(PyObject *self, PyObject *name, PyObject **
         PyErr_Clear();
         return FACADE_ABSENT;
     }
-    auto_py PyObject *all = real_all(f);
+    auto_py PyObject *all = facade_real_all(f);
     int listed = all ? PySequence_Contains(all, name) : 1;
     PyErr_Clear();
-    enum facade_find found = judge(f, name, value, listed == 1, false, ret);
+    enum facade_find found = facade_judge(f, name, value, listed == 1, false, ret);
     if (found == FACADE_FOUND && PyModule_Check(*ret) &&
         PyDict_SetItem(PyModule_GetDict(self), name, *ret) < 0) {
         Py_CLEAR(*ret);
@@ -431,51 +322,34 @@ static int setattro(PyObject *self, PyObject *name, PyObject *value)
     return module_setattro(self, name, value);
 }
 
+/* From 3.13 on, object.__setattr__(facade, "__class__", …) does not come through setattro above,
+ * but it is announced. */
+static int on_event(const char *event, PyObject *args, void *ctx)
+{
+    (void)ctx;
+    if (strcmp(event, "object.__setattr__") != 0 || PyTuple_GET_SIZE(args) < 2 ||
+        !facade_state(PyTuple_GET_ITEM(args, 0)))
+        return 0;
+    PyErr_Format(PyExc_AttributeError, "'%S' of a module cannot be changed in the sandbox",
+                 PyTuple_GET_ITEM(args, 1));
+    return -1;
+}
+
 /* ---- set-up ---- */
-
-static int never_add(PyObject *object)
-{
-    auto_py PyObject *address = object ? PyLong_FromVoidPtr(object) : NULL;
-    return address ? PySet_Add(never, address) : -1;
-}
-
-/* Functions and types that libraries import into their own names and that lead out of the language.
- * Those of the interpreter live as long as it does, so their addresses can stand for them. */
-static int never_init(unsigned on)
-{
-    static const char *const functions[] = {"eval",  "exec",       "compile", "__import__",
-                                            "input", "breakpoint", "globals", "locals",
-                                            "vars",  "open"};
-    PyTypeObject *const made[] = {&PyFunction_Type, &PyCode_Type,  &PyCell_Type,
-                                  &PyModule_Type,   &PyFrame_Type, &PyTraceBack_Type};
-    never = PySet_New(NULL);
-    PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
-    if (!never || !builtins)
-        return -1;
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(functions); i++) {
-        if (strcmp(functions[i], "open") == 0 && (on & PROFILE_FILESYSTEM))
-            continue;
-        if (never_add(PyDict_GetItemString(builtins, functions[i])) < 0)
-            return -1;
-    }
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(made); i++)
-        if (never_add((PyObject *)made[i]) < 0)
-            return -1;
-    return never_add(PySys_GetObject("_getframe"));
-}
 
 int facade_init(facade_verdict_fn *verdict, unsigned on)
 {
-    verdict_of = verdict;
     if (facades)
         return 0;
     facades = PyDict_New();
-    if (!facades || never_init(on) < 0)
+    if (!facades || facade_judge_init(verdict, on) < 0)
         return -1;
     module_getattro = PyModule_Type.tp_getattro;
     module_setattro = PyModule_Type.tp_setattro;
     PyModule_Type.tp_getattro = getattro;
     PyModule_Type.tp_setattro = setattro;
     PyType_Modified(&PyModule_Type);
+    if (PySys_AddAuditHook(on_event, NULL) < 0)
+        return -1;
     return facade_hide_holders();
 }

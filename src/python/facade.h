@@ -5,8 +5,10 @@
  * submodules imported later are found.
  *
  * The rules: names that begin with an underscore are withheld; where the module has an __all__,
- * other names must be its own; facade_rules.c says more for single modules; see judge() for kinds
- * of value. */
+ * other functions and classes must be its own; functions and types that lead out of the language
+ * (facade_judge.c) are withheld wherever they turn up, but for modules that no profile lists and
+ * the operator has named in SANDBOX_ALLOWED_IMPORTS. facade_rules.c says more for single modules,
+ * with or without that variable: sys, io, types … show no more when the operator names them. */
 #ifndef PYTHON_FACADE_H
 #define PYTHON_FACADE_H
 

@@ -48,7 +48,7 @@ unsigned guards_reader_bits(void)
 {
     PyFrameObject *frame = PyEval_GetFrame();
     if (!frame)
-        return ~0U;
+        return 0;
     PyCodeObject *code = PyFrame_GetCode(frame);
     unsigned bits = readers[reader_slot(code)].bits;
     Py_DECREF(code);
@@ -284,8 +284,20 @@ static void learn_code(PyCodeObject *code, unsigned bits)
     }
 }
 
+/* The frame that called this module is innermost while our own C code parses a program and starts
+ * it. */
+static void learn_own_frame(void)
+{
+    PyFrameObject *frame = PyEval_GetFrame();
+    PyCodeObject *code = frame ? PyFrame_GetCode(frame) : NULL;
+    if (code)
+        reader_add(code, MAY_COMPILE | MAY_EXECUTE);
+    Py_XDECREF(code);
+}
+
 int guards_learn(void)
 {
+    learn_own_frame();
     PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
     for (const struct guard_reader *r = guard_readers; r->module; r++) {
         PyObject *module = PyDict_GetItemString(modules, r->module); /* borrowed */

@@ -1,7 +1,7 @@
-/* The walk of the language policy: one pass over CPython's own syntax tree, judging every identifier
- * and every import by the tables in policy_rules.c. Runs in the worker, between parsing and
- * compiling, on a program whose author is hostile; the tree itself was made by CPython's parser and
- * its shape is trusted.
+/* The walk of the language policy: one pass over CPython's own syntax tree, judging every
+ * identifier and every import by the tables in policy_rules.c. Runs in the worker, between parsing
+ * and compiling, on a program whose author is hostile; the tree itself was made by CPython's parser
+ * and its shape is trusted.
  *
  * The walk keeps its own stack, so that no program can exhaust the C stack with it. Each pending
  * node carries the scope its names belong to and its depth. Parts are pushed last first and so
@@ -29,7 +29,7 @@ int walk_grow(void **items, size_t len, size_t *cap, size_t item_size)
 
 /* ---- pending nodes ---- */
 
-static int push(struct walk *w, PyObject *node, uint32_t scope, uint32_t depth)
+int walk_push(struct walk *w, PyObject *node, uint32_t scope, uint32_t depth)
 {
     if (node == Py_None)
         return 0;
@@ -40,22 +40,21 @@ static int push(struct walk *w, PyObject *node, uint32_t scope, uint32_t depth)
 }
 
 /* A field's value: a node, a list of nodes, or None; None may be in lists, too. */
-static int push_value(struct walk *w, PyObject *value, uint32_t scope, uint32_t depth)
+int walk_push_value(struct walk *w, PyObject *value, uint32_t scope, uint32_t depth)
 {
     if (!value)
         return -1;
     if (!PyList_Check(value))
-        return push(w, value, scope, depth);
+        return walk_push(w, value, scope, depth);
     for (Py_ssize_t i = PyList_GET_SIZE(value) - 1; i >= 0; i--)
-        if (push(w, PyList_GET_ITEM(value, i), scope, depth) < 0)
+        if (walk_push(w, PyList_GET_ITEM(value, i), scope, depth) < 0)
             return -1;
     return 0;
 }
 
-static int push_field(struct walk *w, const struct pending_node *at, PyObject *field,
-                      uint32_t scope)
+int walk_push_field(struct walk *w, const struct pending_node *at, PyObject *field, uint32_t scope)
 {
-    return push_value(w, ast_field(at->node, field), scope, at->depth);
+    return walk_push_value(w, ast_field(at->node, field), scope, at->depth);
 }
 
 /* Identifiers of a field, each of which binds a name. */
@@ -79,7 +78,7 @@ static int walk_plain(struct walk *w, const struct node_plan *plan, const struct
 {
     for (size_t i = plan->len; i-- > 0;) {
         PyObject *field = plan->fields[i].name;
-        int rc = plan->fields[i].kind == FIELD_PARTS ? push_field(w, at, field, at->scope)
+        int rc = plan->fields[i].kind == FIELD_PARTS ? walk_push_field(w, at, field, at->scope)
                                                      : bind_field(w, at, field);
         if (rc < 0)
             return -1;
@@ -87,117 +86,7 @@ static int walk_plain(struct walk *w, const struct node_plan *plan, const struct
     return 0;
 }
 
-/* ---- functions and classes ---- */
-
-/* One argument: its name belongs to the function, its annotation to the scope around. */
-static int walk_arg(struct walk *w, PyObject *arg, uint32_t around, uint32_t inside, uint32_t depth)
-{
-    if (!arg)
-        return -1;
-    if (arg == Py_None)
-        return 0;
-    w->nodes++;
-    PyObject *name = ast_field(arg, ast_str.arg);
-    if (!name || scope_bind(w, inside, name, arg) < 0)
-        return -1;
-    return push_value(w, ast_field(arg, ast_str.annotation), around, depth);
-}
-
-static int walk_arg_list(struct walk *w, PyObject *arguments, PyObject *field, uint32_t around,
-                         uint32_t inside, uint32_t depth)
-{
-    Py_ssize_t n = 0;
-    PyObject *list = ast_list(arguments, field, &n);
-    if (!list)
-        return -1;
-    while (n-- > 0)
-        if (walk_arg(w, PyList_GET_ITEM(list, n), around, inside, depth) < 0)
-            return -1;
-    return 0;
-}
-
-static int walk_arguments(struct walk *w, const struct pending_node *at, uint32_t around,
-                          uint32_t inside)
-{
-    PyObject *arguments = ast_field(at->node, ast_str.args);
-    uint32_t depth = at->depth + 1;
-    if (!arguments)
-        return -1;
-    w->nodes++;
-    if (walk_arg(w, ast_field(arguments, ast_str.kwarg), around, inside, depth) < 0 ||
-        walk_arg_list(w, arguments, ast_str.kwonlyargs, around, inside, depth) < 0 ||
-        walk_arg(w, ast_field(arguments, ast_str.vararg), around, inside, depth) < 0 ||
-        walk_arg_list(w, arguments, ast_str.args, around, inside, depth) < 0 ||
-        walk_arg_list(w, arguments, ast_str.posonlyargs, around, inside, depth) < 0)
-        return -1;
-    if (push_value(w, ast_field(arguments, ast_str.kw_defaults), at->scope, depth) < 0)
-        return -1;
-    return push_value(w, ast_field(arguments, ast_str.defaults), at->scope, depth);
-}
-
-/* Type parameters (`def f[T](x: T)`) live in a scope between the one around and the one inside. */
-static int scope_of_type_params(struct walk *w, const struct node_plan *plan,
-                                const struct pending_node *at, uint32_t *ret)
-{
-    *ret = at->scope;
-    for (size_t i = 0; i < plan->len; i++) {
-        if (plan->fields[i].name != ast_str.type_params)
-            continue;
-        PyObject *params = ast_field(at->node, ast_str.type_params);
-        if (!params)
-            return -1;
-        if (PyList_Check(params) && PyList_GET_SIZE(params) > 0)
-            return scope_new(w, at->scope, SCOPE_FUNCTION, NULL, ret) < 0 ||
-                           push_value(w, params, *ret, at->depth) < 0
-                       ? -1
-                       : 0;
-    }
-    return 0;
-}
-
-static int bind_own_name(struct walk *w, const struct pending_node *at)
-{
-    PyObject *name = ast_field(at->node, ast_str.name);
-    return name ? scope_bind(w, at->scope, name, at->node) : -1;
-}
-
-static int walk_function(struct walk *w, const struct node_plan *plan,
-                         const struct pending_node *at)
-{
-    uint32_t around;
-    uint32_t inside;
-    if (bind_own_name(w, at) < 0 || scope_of_type_params(w, plan, at, &around) < 0 ||
-        scope_new(w, around, SCOPE_FUNCTION, NULL, &inside) < 0)
-        return -1;
-    if (push_field(w, at, ast_str.body, inside) < 0 ||
-        push_field(w, at, ast_str.returns, around) < 0 ||
-        walk_arguments(w, at, around, inside) < 0)
-        return -1;
-    return push_field(w, at, ast_str.decorator_list, at->scope);
-}
-
-static int walk_lambda(struct walk *w, const struct pending_node *at)
-{
-    uint32_t inside;
-    if (scope_new(w, at->scope, SCOPE_FUNCTION, NULL, &inside) < 0 ||
-        push_field(w, at, ast_str.body, inside) < 0)
-        return -1;
-    return walk_arguments(w, at, at->scope, inside);
-}
-
-static int walk_class(struct walk *w, const struct node_plan *plan, const struct pending_node *at)
-{
-    uint32_t around;
-    uint32_t inside;
-    if (bind_own_name(w, at) < 0 || scope_of_type_params(w, plan, at, &around) < 0 ||
-        scope_new(w, around, SCOPE_CLASS, at->node, &inside) < 0)
-        return -1;
-    if (push_field(w, at, ast_str.body, inside) < 0 ||
-        push_field(w, at, ast_str.keywords, around) < 0 ||
-        push_field(w, at, ast_str.bases, around) < 0)
-        return -1;
-    return push_field(w, at, ast_str.decorator_list, at->scope);
-}
+/* ---- names ---- */
 
 static int walk_comprehension(struct walk *w, const struct node_plan *plan,
                               const struct pending_node *at)
@@ -207,8 +96,6 @@ static int walk_comprehension(struct walk *w, const struct node_plan *plan,
         return -1;
     return walk_plain(w, plan, &inner);
 }
-
-/* ---- names ---- */
 
 static int walk_name(struct walk *w, const struct pending_node *at)
 {
@@ -226,16 +113,16 @@ static int walk_named_expr(struct walk *w, const struct pending_node *at)
     uint32_t scope = at->scope;
     while (w->scopes[scope].kind == SCOPE_COMPREHENSION)
         scope = w->scopes[scope].parent;
-    if (push_field(w, at, ast_str.value, at->scope) < 0)
+    if (walk_push_field(w, at, ast_str.value, at->scope) < 0)
         return -1;
-    return push_field(w, at, ast_str.target, scope);
+    return walk_push_field(w, at, ast_str.target, scope);
 }
 
 static int walk_attribute(struct walk *w, const struct pending_node *at)
 {
     PyObject *name = ast_field(at->node, ast_str.attr);
     int load = name ? ast_is_load(at->node) : -1;
-    if (load < 0 || push_field(w, at, ast_str.value, at->scope) < 0)
+    if (load < 0 || walk_push_field(w, at, ast_str.value, at->scope) < 0)
         return -1;
     /* Class attributes assigned from outside escape the rules for the body of the class. */
     if (!load && (name_eq(name, ast_str.__getattr__) || name_eq(name, ast_str.__setattr__) ||
@@ -278,17 +165,17 @@ static int walk_target(struct walk *w, const struct pending_node *at, PyObject *
         if (harmless != 0)
             return harmless < 0 ? -1 : 0;
     }
-    return special < 0 ? -1 : push(w, target, at->scope, at->depth);
+    return special < 0 ? -1 : walk_push(w, target, at->scope, at->depth);
 }
 
 static int walk_assign(struct walk *w, const struct node_plan *plan, const struct pending_node *at)
 {
     PyObject *value = ast_field(at->node, ast_str.value);
-    if (push_value(w, value, at->scope, at->depth) < 0)
+    if (walk_push_value(w, value, at->scope, at->depth) < 0)
         return -1;
     if (plan->fields[0].name == ast_str.target) {
         PyObject *target = ast_field(at->node, ast_str.target);
-        if (!target || push_field(w, at, ast_str.annotation, at->scope) < 0)
+        if (!target || walk_push_field(w, at, ast_str.annotation, at->scope) < 0)
             return -1;
         return walk_target(w, at, target, value);
     }
@@ -324,18 +211,19 @@ static int walk_call(struct walk *w, const struct pending_node *at)
 {
     PyObject *func = ast_field(at->node, ast_str.func);
     int vars = func ? is_vars_of_object(at->node, func) : -1;
-    if (vars < 0 || push_field(w, at, ast_str.keywords, at->scope) < 0 ||
-        push_field(w, at, ast_str.args, at->scope) < 0)
+    if (vars < 0 || walk_push_field(w, at, ast_str.keywords, at->scope) < 0 ||
+        walk_push_field(w, at, ast_str.args, at->scope) < 0)
         return -1;
-    return vars ? 0 : push(w, func, at->scope, at->depth);
+    return vars ? 0 : walk_push(w, func, at->scope, at->depth);
 }
 
-/* A keyword may become a key of a dict, a name in a class or an attribute; an argument that was bound
- * as a plain name must be callable by it. So special names are judged, reflective ones are not. */
+/* A keyword may become a key of a dict, a name in a class or an attribute; an argument that was
+ * bound as a plain name must be callable by it. So special names are judged, reflective ones are
+ * not. */
 static int walk_keyword(struct walk *w, const struct pending_node *at)
 {
     PyObject *name = ast_field(at->node, ast_str.arg);
-    if (!name || push_field(w, at, ast_str.value, at->scope) < 0)
+    if (!name || walk_push_field(w, at, ast_str.value, at->scope) < 0)
         return -1;
     if (name == Py_None)
         return 0;
@@ -349,10 +237,10 @@ static int walk_keyword(struct walk *w, const struct pending_node *at)
 static int walk_class_pattern(struct walk *w, const struct pending_node *at)
 {
     if (pattern_class(w, at->node) < 0 ||
-        push_field(w, at, ast_str.kwd_patterns, at->scope) < 0 ||
-        push_field(w, at, ast_str.patterns, at->scope) < 0)
+        walk_push_field(w, at, ast_str.kwd_patterns, at->scope) < 0 ||
+        walk_push_field(w, at, ast_str.patterns, at->scope) < 0)
         return -1;
-    return push_field(w, at, ast_str.cls, at->scope);
+    return walk_push_field(w, at, ast_str.cls, at->scope);
 }
 
 /* ---- the walk ---- */
@@ -434,7 +322,7 @@ static int walk_module(struct walk *w, PyObject *module)
 {
     const struct node_plan *plan = ast_plan(module);
     if (!plan || plan->rule->kind != NODE_MODULE) {
-        PyErr_SetString(PyExc_TypeError, "the policy judges an ast.Module");
+        PyErr_SetString(PyExc_TypeError, "the policy judges an ast.Module or an ast.Expression");
         return -1;
     }
     const struct name_entry *open = names_find(ast_str.open);
@@ -442,7 +330,7 @@ static int walk_module(struct walk *w, PyObject *module)
         w->builtins_on |= open->builtin;
     uint32_t scope;
     if (scope_new(w, 0, SCOPE_MODULE, NULL, &scope) < 0 ||
-        push_value(w, ast_field(module, ast_str.body), scope, 0) < 0)
+        walk_push_value(w, ast_field(module, ast_str.body), scope, 0) < 0)
         return -1;
     int whole = walk_tree(w);
     if (whole < 0)

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "python/policy_rules.h"
 #include "wire/msg.h"
 
 struct policy_rules {
@@ -16,7 +17,10 @@ struct policy_rules {
     const struct strv *narrowed;  /* allowed_imports of this call, NULL = not given */
     unsigned profiles;            /* PROFILE_* bits that are on */
     bool imports_overridden;      /* SANDBOX_ALLOWED_IMPORTS */
-    /* The text that was parsed (UTF-8), so that columns count characters. NULL: they count bytes. */
+    bool generated; /* a library made this text out of what the program gave it: the names that such
+                       text is known to use (generated_names) are fine as plain names */
+    /* The text that was parsed (UTF-8), so that columns count characters. NULL: they count bytes.
+     */
     const uint8_t *code;
     size_t code_len;
 };
@@ -35,14 +39,10 @@ struct policy_report {
                             OUTCOME_RESOURCE; the walk stopped there */
 };
 
-/* CPython 3.11 itself cannot compile a tree deeper than about 990. */
-#define POLICY_MAX_DEPTH 900
-#define POLICY_MAX_NODES 200000
-
-/* Walk @module (an ast.Module made with PyCF_ONLY_AST). 0 = judged (see ret->len), -1 = a Python
- * exception is set (memory; or something that is no syntax tree). A kind of node that the tables
- * do not know is a violation of rule "syntax". *ret must be zeroed; release with
- * policy_report_done, whatever was returned. */
+/* Walk @module (an ast.Module or ast.Expression made with PyCF_ONLY_AST). 0 = judged (see
+ * ret->len), -1 = a Python exception is set (memory; or something that is no syntax tree). A kind
+ * of node that the tables do not know is a violation of rule "syntax". *ret must be zeroed; release
+ * with policy_report_done, whatever was returned. */
 int policy_check(PyObject *module, const struct policy_rules *rules, struct policy_report *ret);
 void policy_report_done(struct policy_report *r);
 

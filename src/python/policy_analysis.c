@@ -1,6 +1,6 @@
 /* What validate_code tells about a program besides the verdict: functions, classes, imports and
- * McCabe's cyclomatic complexity, counted while the policy walks. policy.h says what counts. Runs in
- * the worker; all numbers are bounded by the number of nodes. */
+ * McCabe's cyclomatic complexity, counted while the policy walks. policy.h says what counts. Runs
+ * in the worker; all numbers are bounded by the number of nodes. */
 #include "python/policy_walk.h"
 
 /* A list of module names is for people; a hostile program may import sixty thousand. */

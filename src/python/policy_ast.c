@@ -78,7 +78,9 @@ static bool rule_field(const struct node_rule *rule, const char *name, enum fiel
 {
     size_t n = strlen(name);
     for (const char *p = rule->fields; *p;) {
-        enum field_kind kind = *p == '=' ? FIELD_IDENTIFIER : *p == '-' ? FIELD_IGNORED : FIELD_PARTS;
+        enum field_kind kind = *p == '='   ? FIELD_IDENTIFIER
+                               : *p == '-' ? FIELD_IGNORED
+                                           : FIELD_PARTS;
         p += kind != FIELD_PARTS;
         size_t len = strcspn(p, " ");
         if (len == n && memcmp(p, name, n) == 0) {
@@ -133,7 +135,8 @@ static int plans_init(PyObject *module)
             PyErr_Clear(); /* not in this version of CPython */
             continue;
         }
-        int planned = plans_len < PLANS_MAX ? plan_make(&node_rules[i], type, &plans[plans_len]) : 0;
+        int planned =
+            plans_len < PLANS_MAX ? plan_make(&node_rules[i], type, &plans[plans_len]) : 0;
         if (planned < 0)
             return -1;
         if (planned) /* keeps its reference, so that the address stays its own */

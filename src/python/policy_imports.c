@@ -11,10 +11,7 @@
 
 static enum module_verdict import_verdict(const struct policy_rules *rules, const char *dotted)
 {
-    enum module_verdict server = module_permitted(rules->permitted, dotted);
-    if (!rules->narrowed)
-        return server;
-    return MIN(server, module_permitted(rules->narrowed, dotted));
+    return imports_verdict(rules->permitted, rules->narrowed, dotted);
 }
 
 static int import_refuse(struct walk *w, PyObject *node, const char *dotted)
@@ -22,7 +19,8 @@ static int import_refuse(struct walk *w, PyObject *node, const char *dotted)
     char *message = NULL;
     char *remedy = NULL;
     struct err err = ERR_INIT;
-    if (imports_refusal(w->rules->permitted, w->rules->narrowed, dotted, &message, &remedy, &err) < 0) {
+    if (imports_refusal(w->rules->permitted, w->rules->narrowed, dotted, &message, &remedy, &err) <
+        0) {
         PyErr_NoMemory();
         return -1;
     }
@@ -153,11 +151,11 @@ int import_from_statement(struct walk *w, uint32_t scope, PyObject *node)
         return -1;
     if (dots > 0)
         return import_refuse_relative(w, node, dots, dotted);
-    if (strcmp(dotted, "__future__") == 0)
-        return 0; /* not an import: the compiler knows the few names it may have */
-    if (analysis_import(w, module) < 0)
+    /* `from __future__ import …` is for the compiler, which knows the few names there are. */
+    bool future = strcmp(dotted, "__future__") == 0;
+    if (!future && analysis_import(w, module) < 0)
         return -1;
-    int verdict = import_judge(w, node, dotted);
+    int verdict = future ? MODULE_YES : import_judge(w, node, dotted);
     if (verdict < 0)
         return -1;
     for (Py_ssize_t i = 0; i < n; i++)

@@ -1,5 +1,5 @@
-/* Verdicts on single names, from the tables in policy_rules.c. Used by the walk on the identifiers of
- * a program (which CPython's parser has normalised) and by the guards on names that a program
+/* Verdicts on single names, from the tables in policy_rules.c. Used by the walk on the identifiers
+ * of a program (which CPython's parser has normalised) and by the guards on names that a program
  * computes (which nobody has). Runs in the worker; the names are hostile. */
 #include "python/policy_walk.h"
 
@@ -70,6 +70,19 @@ bool name_is_special(PyObject *name)
     const void *data = PyUnicode_DATA(name);
     return PyUnicode_READ(kind, data, 0) == '_' && PyUnicode_READ(kind, data, 1) == '_' &&
            PyUnicode_READ(kind, data, n - 1) == '_' && PyUnicode_READ(kind, data, n - 2) == '_';
+}
+
+bool name_is_generated(PyObject *name)
+{
+    const char *text = PyUnicode_AsUTF8(name);
+    if (!text)
+        PyErr_Clear();
+    for (const char *const *g = generated_names; text && *g; g++) {
+        size_t n = strcspn(*g, "*");
+        if (strncmp(text, *g, n) == 0 && ((*g)[n] == '*' || text[n] == '\0'))
+            return true;
+    }
+    return false;
 }
 
 bool names_permit(PyObject *name, const struct name_entry *entry, enum name_use use, bool attribute)

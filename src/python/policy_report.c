@@ -109,8 +109,8 @@ static bool report_keeps(const struct policy_report *r, struct position pos)
     return r->len < MSG_MAX_VIOLATIONS || before(pos, &r->items[r->len - 1]);
 }
 
-static int report_add(struct policy_report *r, struct position pos, enum rule_id rule, char *message,
-                      char *remedy)
+static int report_add(struct policy_report *r, struct position pos, enum rule_id rule,
+                      char *message, char *remedy)
 {
     if (!r->items)
         r->items = calloc(MSG_MAX_VIOLATIONS, sizeof(*r->items));

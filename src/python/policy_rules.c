@@ -1,6 +1,6 @@
-/* The language policy as tables: what names a program may use, what syntax, and what a refusal says.
- * Nothing here runs; policy.c walks a program's tree by these tables and tests/policy prints them
- * as docs/POLICY.md.
+/* The language policy as tables: what names a program may use, what syntax, and what a refusal
+ * says. Nothing here runs; policy.c walks a program's tree by these tables and tests/policy prints
+ * them as docs/POLICY.md.
  *
  * Two mistakes are possible in a row, and both count as defects: a name that leads from an object
  * to code, frames, globals, the class graph or serialisation machinery and is permitted; and a name
@@ -18,6 +18,9 @@
 
 const char special_name_remedy[] =
     "Names with two underscores at both ends belong to Python itself; choose another name";
+
+/* dataclasses, CPython 3.11 to 3.14 */
+const char *const generated_names[] = {"__create_fn__", "__dataclass_*", NULL};
 
 /* ---- special names a program may use ---- */
 
@@ -189,23 +192,23 @@ static const struct name_row descriptions[] = {
 };
 
 static const struct name_row module_names[] = {
-    {"__all__", GET | READ | DEFINE, NULL},       {"__version__", GET | READ | DEFINE, NULL},
+    {"__all__", GET | READ | DEFINE, NULL},          {"__version__", GET | READ | DEFINE, NULL},
     {"__version_info__", GET | READ | DEFINE, NULL}, {"__author__", GET | READ | DEFINE, NULL},
-    {"__authors__", GET | READ | DEFINE, NULL},   {"__email__", GET | READ | DEFINE, NULL},
-    {"__maintainer__", GET | READ | DEFINE, NULL}, {"__license__", GET | READ | DEFINE, NULL},
-    {"__licence__", GET | READ | DEFINE, NULL},   {"__copyright__", GET | READ | DEFINE, NULL},
-    {"__credits__", GET | READ | DEFINE, NULL},   {"__status__", GET | READ | DEFINE, NULL},
-    {"__date__", GET | READ | DEFINE, NULL},      {"__created__", GET | READ | DEFINE, NULL},
-    {"__title__", GET | READ | DEFINE, NULL},     {"__description__", GET | READ | DEFINE, NULL},
-    {"__summary__", GET | READ | DEFINE, NULL},   {"__url__", GET | READ | DEFINE, NULL},
+    {"__authors__", GET | READ | DEFINE, NULL},      {"__email__", GET | READ | DEFINE, NULL},
+    {"__maintainer__", GET | READ | DEFINE, NULL},   {"__license__", GET | READ | DEFINE, NULL},
+    {"__licence__", GET | READ | DEFINE, NULL},      {"__copyright__", GET | READ | DEFINE, NULL},
+    {"__credits__", GET | READ | DEFINE, NULL},      {"__status__", GET | READ | DEFINE, NULL},
+    {"__date__", GET | READ | DEFINE, NULL},         {"__created__", GET | READ | DEFINE, NULL},
+    {"__title__", GET | READ | DEFINE, NULL},        {"__description__", GET | READ | DEFINE, NULL},
+    {"__summary__", GET | READ | DEFINE, NULL},      {"__url__", GET | READ | DEFINE, NULL},
 };
 
 /* Defining them is harmless and ordinary; reading them off another object is not: called on a class
  * or a module, object.__getstate__ hands out its __dict__. */
 static const struct name_row define_only[] = {
-    {"__getstate__", DEFINE, NULL},       {"__setstate__", DEFINE, NULL},
-    {"__getnewargs__", DEFINE, NULL},     {"__getnewargs_ex__", DEFINE, NULL},
-    {"__buffer__", DEFINE, NULL},         {"__release_buffer__", DEFINE, NULL},
+    {"__getstate__", DEFINE, NULL},   {"__setstate__", DEFINE, NULL},
+    {"__getnewargs__", DEFINE, NULL}, {"__getnewargs_ex__", DEFINE, NULL},
+    {"__buffer__", DEFINE, NULL},     {"__release_buffer__", DEFINE, NULL},
 };
 
 /* ---- special names that are refused, with something better to say than the default ---- */
@@ -219,7 +222,8 @@ static const struct name_row define_only[] = {
 static const struct name_row refused_special[] = {
     {"__dict__", 0,
      "Use vars(obj) with an object of a class of your own, or getattr() and setattr() by name"},
-    {"__subclasses__", 0, "Keep a list of your own: __init_subclass__ is called for every subclass"},
+    {"__subclasses__", 0,
+     "Keep a list of your own: __init_subclass__ is called for every subclass"},
     {"__bases__", 0, USE_ISINSTANCE},
     {"__base__", 0, USE_ISINSTANCE},
     {"__mro__", 0, USE_ISINSTANCE},
@@ -339,7 +343,8 @@ static const struct name_row reflective[] = {
 static const struct name_row refused_builtins[] = {
     {"eval", 0, "Compute the value directly; json.loads() reads data from text"},
     {"exec", 0, "Put the code into the program itself"},
-    {"compile", 0, "Put the code into the program itself; re.compile() is something else and works"},
+    {"compile", 0,
+     "Put the code into the program itself; re.compile() is something else and works"},
     {"input", 0, "A program has no keyboard: assign the value in the program"},
     {"breakpoint", 0, "There is no debugger: print what you want to see"},
     {"help", 0, "There is no terminal to read it on: print what you want to see"},
@@ -386,6 +391,7 @@ const size_t name_sections_len = ARRAY_LEN(name_sections);
 
 const struct node_rule node_rules[] = {
     {"Module", "body -type_ignores", NODE_MODULE, 0},
+    {"Expression", "body", NODE_MODULE, 0},
     /* statements */
     {"FunctionDef", "=name args body decorator_list returns -type_comment type_params",
      NODE_FUNCTION, 0},
@@ -450,8 +456,8 @@ const struct node_rule node_rules[] = {
     /* parts of them */
     {"comprehension", "target iter ifs -is_async", NODE_GENERATOR, 1},
     {"ExceptHandler", "type =name body", NODE_PLAIN, 1},
-    {"arguments", "posonlyargs args vararg kwonlyargs kw_defaults kwarg defaults",
-     NODE_NOT_VISITED, 0},
+    {"arguments", "posonlyargs args vararg kwonlyargs kw_defaults kwarg defaults", NODE_NOT_VISITED,
+     0},
     {"arg", "=arg annotation -type_comment", NODE_NOT_VISITED, 0},
     {"keyword", "=arg value", NODE_KEYWORD, 0},
     {"alias", "=name =asname", NODE_NOT_VISITED, 0},
@@ -484,11 +490,12 @@ const struct rule_row rule_rows[RULES] = {
                    "A special name that is read, or bound by any means: assignment, definition, "
                    "argument, import, except, match, global, type parameter.",
                    "print(__builtins__)", "print(__name__)"},
-    [RULE_ATTRIBUTE] = {"attribute",
-                        "An attribute that leads to code, frames, globals or the class graph, and "
-                        "any special name not on the list; also names bound in the body of a class, "
-                        "which become attributes.",
-                        "print(f.__globals__)", "print(f.__name__)"},
+    [RULE_ATTRIBUTE] =
+        {"attribute",
+         "An attribute that leads to code, frames, globals or the class graph, and "
+         "any special name not on the list; also names bound in the body of a class, "
+         "which become attributes.",
+         "print(f.__globals__)", "print(f.__name__)"},
     [RULE_KEYWORD] = {"keyword",
                       "The same names as keyword of a call, of a class statement or of a class "
                       "pattern.",

@@ -10,7 +10,8 @@ int scope_new(struct walk *w, uint32_t parent, enum scope_kind kind, PyObject *n
     if (WALK_GROW(w->scopes, w->scopes_len, w->scopes_cap) < 0)
         return -1;
     *ret = (uint32_t)w->scopes_len;
-    w->scopes[w->scopes_len++] = (struct scope){.node = node, .parent = parent, .kind = (uint8_t)kind};
+    w->scopes[w->scopes_len++] =
+        (struct scope){.node = node, .parent = parent, .kind = (uint8_t)kind};
     return 0;
 }
 
@@ -21,9 +22,11 @@ static int bind_judge(struct walk *w, const struct scope *scope, PyObject *name,
     bool attribute = scope->kind == SCOPE_CLASS;
     if (names_permit(name, entry, USE_DEFINE, attribute))
         return 0;
+    if (w->rules->generated && !attribute && name_is_generated(name))
+        return 0;
     if (name_eq(name, ast_str.__match_args__))
-        return report_name(w, RULE_MATCH_ARGS, node, AT_START, name,
-                           "Defining", "in this way is not allowed", names_remedy(entry));
+        return report_name(w, RULE_MATCH_ARGS, node, AT_START, name, "Defining",
+                           "in this way is not allowed", names_remedy(entry));
     bool readable = entry && entry->row->uses & (USE_READ | USE_GET);
     return report_name(w, attribute ? RULE_ATTRIBUTE : RULE_NAME, node, AT_START, name, "Name",
                        readable ? "may be read but not defined" : "is not allowed",
@@ -36,7 +39,8 @@ int scope_bind(struct walk *w, uint32_t scope, PyObject *name, PyObject *node)
     struct scope *s = &w->scopes[scope];
     if (entry && entry->builtin)
         s->bound = (uint16_t)(s->bound | entry->builtin);
-    if (s->kind == SCOPE_CLASS && (name_eq(name, ast_str.__getattr__) || name_eq(name, ast_str.__setattr__))) {
+    if (s->kind == SCOPE_CLASS &&
+        (name_eq(name, ast_str.__getattr__) || name_eq(name, ast_str.__setattr__))) {
         if (WALK_GROW(w->hooked, w->hooked_len, w->hooked_cap) < 0)
             return -1;
         w->hooked[w->hooked_len++] = s->node;
@@ -49,7 +53,8 @@ int scope_bind(struct walk *w, uint32_t scope, PyObject *name, PyObject *node)
 int scope_load(struct walk *w, uint32_t scope, PyObject *name, PyObject *node)
 {
     const struct name_entry *entry = names_find(name);
-    if (!names_permit(name, entry, USE_READ, false))
+    if (!names_permit(name, entry, USE_READ, false) &&
+        !(w->rules->generated && name_is_generated(name)))
         return report_name(w, RULE_NAME, node, AT_START, name, "Name", "is not allowed",
                            names_remedy(entry));
     if (!entry || !entry->builtin)
@@ -87,7 +92,8 @@ static bool load_is_own(const struct walk *w, uint32_t at, unsigned bit)
 int scope_resolve(struct walk *w)
 {
     for (size_t i = 1; i < w->scopes_len; i++)
-        w->scopes[0].bound = (uint16_t)(w->scopes[0].bound | (w->scopes[i].bound & w->scopes[i].global));
+        w->scopes[0].bound =
+            (uint16_t)(w->scopes[0].bound | (w->scopes[i].bound & w->scopes[i].global));
     for (size_t i = 0; i < w->loads_len; i++) {
         const struct builtin_load *load = &w->loads[i];
         if (load_is_own(w, load->scope, load->entry->builtin))
@@ -95,8 +101,8 @@ int scope_resolve(struct walk *w)
         if (load->entry->builtin & w->builtins_on)
             continue;
         PyObject *name = ast_field(load->node, ast_str.id);
-        if (!name || report_name(w, RULE_BUILTIN, load->node, AT_START, name,
-                                 "Function", "is not allowed", names_remedy(load->entry)) < 0)
+        if (!name || report_name(w, RULE_BUILTIN, load->node, AT_START, name, "Function",
+                                 "is not allowed", names_remedy(load->entry)) < 0)
             return -1;
     }
     return 0;

@@ -5,7 +5,6 @@
 #include <Python.h>
 
 #include "python/policy.h"
-#include "python/policy_rules.h"
 
 /* ---- syntax trees (policy_ast.c) ---- */
 
@@ -112,7 +111,8 @@ const struct name_entry *names_find(PyObject *name);
 bool names_permit(PyObject *name, const struct name_entry *entry, enum name_use use,
                   bool attribute);
 const char *names_remedy(const struct name_entry *entry);
-bool name_is_special(PyObject *name); /* __x__ */
+bool name_is_special(PyObject *name);   /* __x__ */
+bool name_is_generated(PyObject *name); /* see generated_names */
 
 /* ---- one walk ---- */
 
@@ -153,7 +153,7 @@ struct walk {
     size_t patterns_len, patterns_cap;
     PyObject **hooked; /* ClassDef nodes that define __getattr__ or __setattr__ */
     size_t hooked_len, hooked_cap;
-    bool tainted;           /* something in the program can invent a __match_args__ */
+    bool tainted;        /* something in the program can invent a __match_args__ */
     size_t *line_starts; /* offsets into rules->code; empty without a source text */
     size_t lines, lines_cap;
     PyObject *imports_seen; /* owned set of module names */
@@ -162,6 +162,17 @@ struct walk {
 /* Make room for one more item in a growing array. -1 = MemoryError. */
 int walk_grow(void **items, size_t len, size_t *cap, size_t item_size);
 #define WALK_GROW(items, len, cap) walk_grow((void **)&(items), len, &(cap), sizeof(*(items)))
+
+/* ---- pending nodes (policy.c): None is passed over ---- */
+int walk_push(struct walk *w, PyObject *node, uint32_t scope, uint32_t depth);
+/* A field's value: a node, a list of nodes, or None. NULL: -1, for ast_field() has failed. */
+int walk_push_value(struct walk *w, PyObject *value, uint32_t scope, uint32_t depth);
+int walk_push_field(struct walk *w, const struct pending_node *at, PyObject *field, uint32_t scope);
+
+/* ---- definitions (policy_defs.c) ---- */
+int walk_function(struct walk *w, const struct node_plan *plan, const struct pending_node *at);
+int walk_lambda(struct walk *w, const struct pending_node *at);
+int walk_class(struct walk *w, const struct node_plan *plan, const struct pending_node *at);
 
 /* ---- scopes (policy_scope.c) ---- */
 int scope_new(struct walk *w, uint32_t parent, enum scope_kind kind, PyObject *node, uint32_t *ret);
@@ -188,7 +199,8 @@ int analysis_import(struct walk *w, PyObject *name);
 
 /* ---- report (policy_report.c) ---- */
 
-/* Where a violation is shown: at the start of the node, or at the name that ends it (an attribute). */
+/* Where a violation is shown: at the start of the node, or at the name that ends it (an attribute).
+ */
 enum place { AT_START, AT_NAME };
 /* Record a violation whose message is "BEFORE 'name' AFTER". */
 int report_name(struct walk *w, enum rule_id rule, PyObject *node, enum place place, PyObject *name,

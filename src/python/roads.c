@@ -8,24 +8,35 @@
 #include "python/compat.h"
 #include "python/events.h"
 #include "python/guards.h"
-#include "python/policy.h"
+#include "python/policy_walk.h"
 
-typedef const char *verdict_fn(const char *utf8_name);
+static const char *verdict_text(const char *name, enum name_use use)
+{
+    switch (use) {
+    case USE_SET:
+        return policy_name_verdict_assign(name);
+    case USE_DEFINE:
+        return policy_name_verdict_define(name);
+    default:
+        return policy_name_verdict(name);
+    }
+}
 
-/* Raise for a name that @judge refuses. A name that is no text of UTF-8 (a lone surrogate) names
- * nothing that exists. */
-static int judge_name(PyObject *name, verdict_fn *judge)
+/* Raise for a name that may not be used so. A name that is no text of UTF-8 (a lone surrogate)
+ * names nothing that exists. */
+static int judge_name(PyObject *name, enum name_use use)
 {
     if (!guards_armed || !PyUnicode_Check(name))
         return 0;
+    if (PyUnicode_CheckExact(name) && PyUnicode_IS_ASCII(name) &&
+        names_permit(name, names_find(name), use, true))
+        return 0;
     const char *text = PyUnicode_AsUTF8(name);
-    if (!text) {
+    const char *message = text ? verdict_text(text, use) : NULL;
+    if (!message) {
         PyErr_Clear();
         return 0;
     }
-    const char *message = judge(text);
-    if (!message)
-        return 0;
     events_report(LAYER_GUARD, 0, "attribute", message, policy_name_remedy(text));
     PyErr_SetString(events_violation_type, message);
     return -1;
@@ -36,32 +47,32 @@ static int judge_name(PyObject *name, verdict_fn *judge)
 /* The real ones, strong references. */
 static PyObject *real_getattr, *real_setattr, *real_delattr, *real_hasattr;
 
-static PyObject *checked_call(PyObject *real, verdict_fn *judge, PyObject *const *args,
+static PyObject *checked_call(PyObject *real, enum name_use use, PyObject *const *args,
                               Py_ssize_t nargs)
 {
-    if (nargs >= 2 && judge_name(args[1], judge) < 0)
+    if (nargs >= 2 && judge_name(args[1], use) < 0)
         return NULL;
     return PyObject_Vectorcall(real, args, (size_t)nargs, NULL);
 }
 
 static PyObject *guarded_getattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
 {
-    return checked_call(real_getattr, policy_name_verdict, args, nargs);
+    return checked_call(real_getattr, USE_GET, args, nargs);
 }
 
 static PyObject *guarded_setattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
 {
-    return checked_call(real_setattr, policy_name_verdict_assign, args, nargs);
+    return checked_call(real_setattr, USE_SET, args, nargs);
 }
 
 static PyObject *guarded_delattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
 {
-    return checked_call(real_delattr, policy_name_verdict_assign, args, nargs);
+    return checked_call(real_delattr, USE_SET, args, nargs);
 }
 
 static PyObject *guarded_hasattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
 {
-    return checked_call(real_hasattr, policy_name_verdict, args, nargs);
+    return checked_call(real_hasattr, USE_GET, args, nargs);
 }
 
 #define FASTCALL(f) ((PyCFunction)(void (*)(void))(f))
@@ -101,7 +112,7 @@ static Py_ssize_t judge_field_name(PyObject *text, Py_ssize_t at)
     while (end < len && !strchr(".[]!:{}", (int)MIN(PyUnicode_READ_CHAR(text, end), 0x7fu)))
         end++;
     auto_py PyObject *name = PyUnicode_Substring(text, at, end);
-    return name && judge_name(name, policy_name_verdict) == 0 ? end : -1;
+    return name && judge_name(name, USE_GET) == 0 ? end : -1;
 }
 
 /* Every `.name` in every replacement field of @text, nested ones included. Looks at more than
@@ -184,7 +195,7 @@ static int judge_dotted(PyObject *path)
     if (!parts)
         return -1;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts); i++)
-        if (judge_name(PyList_GET_ITEM(parts, i), policy_name_verdict) < 0)
+        if (judge_name(PyList_GET_ITEM(parts, i), USE_GET) < 0)
             return -1;
     return 0;
 }
@@ -199,10 +210,37 @@ static PyObject *attrgetter_new(PyTypeObject *type, PyObject *args, PyObject *kw
 
 static PyObject *methodcaller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    if (PyTuple_GET_SIZE(args) > 0 &&
-        judge_name(PyTuple_GET_ITEM(args, 0), policy_name_verdict) < 0)
+    if (PyTuple_GET_SIZE(args) > 0 && judge_name(PyTuple_GET_ITEM(args, 0), USE_GET) < 0)
         return NULL;
     return real_methodcaller_new(type, args, kwargs);
+}
+
+/* What a class statement puts into every namespace by itself, in one version of CPython or another;
+ * and
+ * __match_args__, which the policy has judged there and which leads only to what is guarded itself.
+ */
+static bool is_from_class(PyObject *name)
+{
+    static const char *const names[] = {
+        "__module__",
+        "__qualname__",
+        "__classcell__",
+        "__orig_bases__",
+        "__annotations__",
+        "__static_attributes__",
+        "__firstlineno__",
+        "__classdictcell__",
+        "__annotate_func__",
+        "__annotate__",
+        "__conditional_annotations__",
+        "__match_args__",
+    };
+    if (!PyUnicode_Check(name))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (PyUnicode_CompareWithASCIIString(name, names[i]) == 0)
+            return true;
+    return false;
 }
 
 /* A namespace handed to type() by the program; class statements arrive here too and have been
@@ -214,7 +252,7 @@ static PyObject *type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         PyObject *key, *value;
         Py_ssize_t pos = 0;
         while (PyDict_Next(PyTuple_GET_ITEM(args, 2), &pos, &key, &value))
-            if (judge_name(key, policy_name_verdict_define) < 0)
+            if (!is_from_class(key) && judge_name(key, USE_DEFINE) < 0)
                 return NULL;
     }
     return real_type_new(type, args, kwargs);
@@ -260,13 +298,8 @@ int roads_init(void)
 
 int roads_learn(void)
 {
-    static const char *const names[] = {"string", "functools"};
-    PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        PyObject *module = PyDict_GetItemString(modules, names[i]);
-        auto_py PyObject *f = module ? PyCFunction_New(&guarded[0].def, NULL) : NULL;
-        if (module && (!f || PyObject_SetAttrString(module, "getattr", f) < 0))
-            return -1;
-    }
-    return 0;
+    /* string.Formatter.get_field calls getattr: let it find ours */
+    PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "string"); /* borrowed */
+    auto_py PyObject *f = module ? PyCFunction_New(&guarded[0].def, NULL) : NULL;
+    return !module || (f && PyObject_SetAttrString(module, "getattr", f) == 0) ? 0 : -1;
 }

@@ -7,7 +7,7 @@
  *   str.format str.format_map                    in the type, for everybody
  *   operator.attrgetter operator.methodcaller    where the name is given
  *   type(name, bases, namespace)                 when the program itself calls it
- *   string.Formatter, functools.update_wrapper   their modules get the guarded getattr */
+ *   string.Formatter                             its module gets the guarded getattr */
 #ifndef PYTHON_ROADS_H
 #define PYTHON_ROADS_H
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "python/audit.h"
 #include "python/capture.h"
 #include "python/compat.h"
 #include "python/events.h"
@@ -305,6 +306,7 @@ int run_program(const struct run_env *env, const struct msg_run *run, struct msg
                 struct err *err)
 {
     struct program p = {0};
+    audit_set_run(run);
     capture_begin(run->capture_output, run->live_output, run->max_output);
     int rc = env->limits.compile ? env->limits.compile(env->limits.ctx, err) : 0;
     if (rc == 0)

@@ -83,7 +83,8 @@ int pipe_new(int ret_fds[2], struct err *err)
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) < 0)
         return err_set(err, ERR_SYS, "pipe");
-    if (fd_set_nonblock(fds[0], true, err) < 0) {
+    if (fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0) {
+        err_set(err, ERR_SYS, "F_SETFL of a pipe");
         fd_close(&fds[0]);
         fd_close(&fds[1]);
         return -1;

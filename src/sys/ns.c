@@ -48,6 +48,13 @@ int ns_map_ids(uid_t inside_uid, uid_t outside_uid, gid_t inside_gid, gid_t outs
     return write_file("/proc/self/uid_map", text, err);
 }
 
+int ns_forbid(const char *kind, struct err *err)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/sys/user/max_%s_namespaces", kind);
+    return write_file(path, "0", err);
+}
+
 int ns_set_hostname(const char *name, struct err *err)
 {
     if (sethostname(name, strlen(name)) < 0)

@@ -14,6 +14,10 @@ int ns_enter(int pidfd, int flags, struct err *err);
  * (@outside_*, from before). setgroups() is given up. Needs /proc of the host. */
 int ns_map_ids(uid_t inside_uid, uid_t outside_uid, gid_t inside_gid, gid_t outside_gid,
                struct err *err);
+/* In a user namespace of our own: no more namespaces of @kind ("user", "net" …: the files
+ * max_KIND_namespaces of /proc/sys/user) below it, not even for who has capabilities in it. Needs
+ * /proc of the host. */
+int ns_forbid(const char *kind, struct err *err);
 int ns_set_hostname(const char *name, struct err *err);
 
 #endif

@@ -26,7 +26,8 @@ int task_set_dumpable(bool on, struct err *err);
 /* Orphans below this process become its children. */
 int task_adopt_orphans(struct err *err);
 
-/* Is the calling process single-threaded? Needs no /proc. */
+/* Is the calling process single-threaded? Needs no /proc where unshare() is not forbidden. False
+ * when it cannot be told. */
 bool task_single_threaded(void);
 
 /* RLIMIT_* @resource to the given soft and hard value. */

@@ -19,7 +19,7 @@ const char *args_shown(char out[SHOWN_BYTES], const char *s, size_t n)
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
             out[i] = '?';
-    strcpy(out + len, cut ? "..." : "");
+    snprintf(out + len, SHOWN_BYTES - len, "%s", cut ? "..." : "");
     return out;
 }
 

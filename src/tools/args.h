@@ -1,5 +1,5 @@
-/* Reading the arguments of a call. Every function sets an error that a person or a model can act on:
- * which argument, what is wrong with it, what is allowed. The texts are shown as they stand. */
+/* Reading the arguments of a call. Every function sets an error that a person or a model can act
+ * on: which argument, what is wrong with it, what is allowed. The texts are shown as they stand. */
 #ifndef TOOLS_ARGS_H
 #define TOOLS_ARGS_H
 
@@ -10,8 +10,8 @@
 /* Is @args an object (or nothing at all) with no other keys than @known? */
 int args_check(const json_t *args, const char *const *known, size_t n, struct err *err);
 
-/* A readable, bounded, well-formed rendering of a foreign string for a message: at most 60 bytes, no
- * control characters. */
+/* A readable, bounded, well-formed rendering of a foreign string for a message: at most 60 bytes,
+ * no control characters. */
 #define SHOWN_BYTES 72
 const char *args_shown(char out[SHOWN_BYTES], const char *s, size_t n);
 

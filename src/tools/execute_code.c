@@ -1,5 +1,5 @@
-/* The tool execute_code: how it is shown, and how its arguments become a request to the engine. Runs
- * in the server; the arguments are whatever a client sent. */
+/* The tool execute_code: how it is shown, and how its arguments become a request to the engine.
+ * Runs in the server; the arguments are whatever a client sent. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -9,9 +9,9 @@
 #include "tools/program.h"
 #include "tools/schema.h"
 
-static const char *const known[] = {"code",          "timeout",      "capture_output",
-                                    "allowed_imports", "use_container", "memory_limit",
-                                    "files"};
+static const char *const known[] = {
+    "code",          "timeout",      "capture_output", "allowed_imports",
+    "use_container", "memory_limit", "files"};
 
 /* ---- how it is shown ---- */
 
@@ -34,28 +34,30 @@ static char *description(const struct conf *conf)
     auto_buf struct buf text = BUF_INIT(0);
     char seconds[2][32];
     char sizes[2][24];
-    buf_add_str(&text,
-                "Run a Python 3 program in a fresh, isolated process and return what it printed and "
-                "computed. Nothing is kept between calls: send a whole program each time. The value "
-                "of the last expression, or else of the variable named result, comes back as result; "
-                "variables lists the names bound at top level. Modules that can be imported, with "
-                "their submodules: ",
-                NULL);
+    buf_add_str(
+        &text,
+        "Run a Python 3 program in a fresh, isolated process and return what it printed and "
+        "computed. Nothing is kept between calls: send a whole program each time. The value "
+        "of the last expression, or else of the variable named result, comes back as result; "
+        "variables lists the names bound at top level. Modules that can be imported, with "
+        "their submodules: ",
+        NULL);
     describe_modules(&text, &conf->modules);
     buf_add_str(&text, ". ", NULL);
     if (!(conf->profiles & PROFILE_NETWORK))
         buf_add_str(&text, "There is no network. ", NULL);
     if (!(conf->profiles & PROFILE_FILESYSTEM))
         buf_add_str(&text, "There are no files. ", NULL);
-    buf_addf(&text, NULL,
-             "There are no subprocesses and no input(). Limits: %s seconds (timeout raises this to at "
-             "most %s), %s of memory (memory_limit raises this to at most %s), %" PRIu64
-             " bytes each of stdout, stderr and result. On failure, error says what happened and line "
-             "where; security_events say what was refused and what would permit it.",
-             args_seconds_text(seconds[0], conf->timeout_ns),
-             args_seconds_text(seconds[1], conf->max_timeout_ns),
-             args_size_text(sizes[0], conf->memory_bytes),
-             args_size_text(sizes[1], conf->max_memory_bytes), conf->max_output_bytes);
+    buf_addf(
+        &text, NULL,
+        "There are no subprocesses and no input(). Limits: %s seconds (timeout raises this to at "
+        "most %s), %s of memory (memory_limit raises this to at most %s), %" PRIu64
+        " bytes each of stdout, stderr and result. On failure, error says what happened and line "
+        "where; security_events say what was refused and what would permit it.",
+        args_seconds_text(seconds[0], conf->timeout_ns),
+        args_seconds_text(seconds[1], conf->max_timeout_ns),
+        args_size_text(sizes[0], conf->memory_bytes),
+        args_size_text(sizes[1], conf->max_memory_bytes), conf->max_output_bytes);
     return buf_take_str(&text);
 }
 
@@ -81,18 +83,30 @@ static void describe_files(struct json_out *out)
     schema_end_items(out, required);
 }
 
+static void pair_number(struct json_out *out, const char *key, const char *text)
+{
+    json_key(out, key);
+    json_put_raw(out, text, strlen(text));
+}
+
 static void describe_input(const struct conf *conf, struct json_out *out)
 {
     static const char *const required[] = {"code", NULL};
     char size[24];
+    char seconds[32];
     schema_begin_object(out, "inputSchema");
     describe_code(conf, out);
-    schema_begin_property(out, "timeout", "number",
-                          "Seconds the program may take before it is stopped. What it printed until "
-                          "then is returned.");
-    json_pair_seconds(out, "default", conf->timeout_ns);
+    schema_begin_property(
+        out, "timeout", "number",
+        "Seconds the program may take before it is stopped. What it printed until "
+        "then is returned.");
+    json_key(out, "default");
+    args_seconds_text(seconds, conf->timeout_ns);
+    json_put_raw(out, seconds, strlen(seconds));
     json_pair_uint(out, "exclusiveMinimum", 0);
-    json_pair_seconds(out, "maximum", conf->max_timeout_ns);
+    json_key(out, "maximum");
+    args_seconds_text(seconds, conf->max_timeout_ns);
+    json_put_raw(out, seconds, strlen(seconds));
     schema_end_property(out);
     schema_begin_property(out, "capture_output", "boolean",
                           "False discards stdout and stderr: both come back empty.");
@@ -106,9 +120,10 @@ static void describe_input(const struct conf *conf, struct json_out *out)
                           "server has none; there is no silent fallback.");
     json_pair_bool(out, "default", false);
     schema_end_property(out);
-    schema_begin_property(out, "memory_limit", "string",
-                          "Memory the program may use beyond the bare interpreter: 128m, 1g, 65536k "
-                          "or bytes.");
+    schema_begin_property(
+        out, "memory_limit", "string",
+        "Memory the program may use beyond the bare interpreter: 128m, 1g, 65536k "
+        "or bytes.");
     json_pair_str(out, "default", args_size_text(size, conf->memory_bytes));
     json_pair_str(out, "pattern", "^[0-9]+ *([kKmMgGtT]([iI]?[bB])?|[bB])?$");
     schema_end_property(out);
@@ -140,7 +155,7 @@ static void describe_measures(struct json_out *out)
 static void describe_lists(struct json_out *out)
 {
     static const char *const isolations[] = {"jail", "landlock", "container", NULL};
-    static const char *const layers[] = {"policy",  "guard",  "audit", "seccomp",
+    static const char *const layers[] = {"policy", "guard",  "audit", "seccomp",
                                          "kernel", "egress", NULL};
     static const char *const artifact[] = {"name", "mime_type", "size", "uri", NULL};
     static const char *const event[] = {"layer", "rule", "detail", "remedy", NULL};
@@ -167,9 +182,9 @@ static void describe_lists(struct json_out *out)
 static void describe_failure(struct json_out *out)
 {
     static const char *const categories[] = {
-        "syntax_error",    "security_violation", "runtime_error", "timeout",
-        "memory_limit",    "resource_limit",     "cancelled",     "invalid_request",
-        "overloaded",      "container_error",    "internal_error", NULL};
+        "syntax_error", "security_violation", "runtime_error",  "timeout",
+        "memory_limit", "resource_limit",     "cancelled",      "invalid_request",
+        "overloaded",   "container_error",    "internal_error", NULL};
     schema_property(out, "error", "string", "On failure: what went wrong, in one sentence.");
     schema_property(out, "error_type", "string", "On failure: the exception's type, or the like.");
     schema_begin_property(out, "error_category", "string", "On failure: the kind of failure.");
@@ -185,8 +200,8 @@ static void describe_failure(struct json_out *out)
 static void describe_output(struct json_out *out)
 {
     static const char *const required[] = {
-        "success",   "execution_id", "stdout",         "stderr",    "execution_time",
-        "variables", "result",       "result_type",    "truncated", "resource_usage",
+        "success",   "execution_id", "stdout",          "stderr",    "execution_time",
+        "variables", "result",       "result_type",     "truncated", "resource_usage",
         "isolation", "artifacts",    "security_events", NULL};
     schema_begin_object(out, "outputSchema");
     schema_property(out, "success", "boolean", "The program ran to its end without an error.");

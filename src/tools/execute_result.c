@@ -1,6 +1,7 @@
-/* The answer of execute_code, as JSON text: see results.h. Runs in the server. What the engine measured
- * is believed; the worker's own words are bounded and well-formed (wire checked them), but their
- * content is the program's: text goes out as text, and the result is checked before it may be JSON. */
+/* The answer of execute_code, as JSON text: see results.h. Runs in the server. What the engine
+ * measured is believed; the worker's own words are bounded and well-formed (wire checked them), but
+ * their content is the program's: text goes out as text, and the result is checked before it may be
+ * JSON. */
 #include <stdio.h>
 #include <string.h>
 
@@ -148,7 +149,8 @@ void execute_refusal_write(const struct tools_env *env, struct json_out *out,
     struct exec_result r = {
         .category = why->category,
         .error = why->error,
-        .error_type = why->category == CATEGORY_INVALID_REQUEST ? "InvalidRequest" : "InternalError",
+        .error_type =
+            why->category == CATEGORY_INVALID_REQUEST ? "InvalidRequest" : "InternalError",
     };
     engine_info(env->engine, &info);
     unsigned isolation = info.hello ? info.hello->isolation : env->conf->isolation;

@@ -1,11 +1,11 @@
-/* The objects that the tools answer with, written as JSON text: exactly contract section 1. Also for the
- * command line (`run --json`, `validate`, `info`), so that both say the same. */
+/* The objects that the tools answer with, written as JSON text: exactly contract section 1. Also
+ * for the command line (`run --json`, `validate`, `info`), so that both say the same. */
 #ifndef TOOLS_RESULTS_H
 #define TOOLS_RESULTS_H
 
 #include "engine/engine.h"
-#include "json/write.h"
 #include "tools/tools.h"
+#include "json/write.h"
 
 /* A call that never reached the engine, or one without a result of its own. */
 struct refusal {

@@ -1,6 +1,6 @@
-/* The tool get_sandbox_info: what this server permits, limits and has proven. Runs in the server and
- * answers at once, also while the start-up self-test is still under way: what only the zygote can tell
- * is null until then. */
+/* The tool get_sandbox_info: what this server permits, limits and has proven. Runs in the server
+ * and answers at once, also while the start-up self-test is still under way: what only the zygote
+ * can tell is null until then. */
 #include <string.h>
 
 #include "catalog/profiles.h"
@@ -11,26 +11,46 @@
 
 /* ---- profiles ---- */
 
+/* Is @name in @list? Both come in the same order, so the place after the last hit is looked at
+ * first. */
+static bool find_next(const struct strv *list, size_t *hint, const char *name)
+{
+    if (*hint < list->len && strcmp(list->items[*hint], name) == 0) {
+        ++*hint;
+        return true;
+    }
+    for (size_t i = 0; i < list->len; i++) {
+        if (strcmp(list->items[i], name) == 0) {
+            *hint = i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The names of @names that are also in @filter, as an array. */
 static void put_filtered(struct json_out *out, const char *key, const char *const *names,
                          const struct strv *filter)
 {
+    size_t hint = 0;
     json_key(out, key);
     json_open_array(out);
-    for (; *names; names++)
-        if (strv_has(filter, *names))
+    for (; filter->len > 0 && *names; names++)
+        if (find_next(filter, &hint, *names))
             json_put_str(out, *names);
     json_close_array(out);
 }
 
-static void put_permitted(struct json_out *out, const char *const *names,
-                          const struct strv *permitted)
+static void put_permitted(struct json_out *out, const struct profile *p, const struct conf *conf)
 {
+    size_t hint = 0;
+    bool off = !(conf->profiles & p->bit) && !conf->imports_overridden;
     json_key(out, "permitted");
     json_open_array(out);
-    for (; *names; names++)
-        if (module_permitted(permitted, *names) == MODULE_YES)
-            json_put_str(out, *names);
+    for (const char *const *m = p->modules; !off && *m; m++)
+        if (find_next(&conf->modules, &hint, *m) ||
+            module_permitted(&conf->modules, *m) == MODULE_YES)
+            json_put_str(out, *m);
     json_close_array(out);
 }
 
@@ -46,7 +66,7 @@ static void put_profile(struct json_out *out, const struct profile *p, const str
     for (const char *const *m = p->modules; *m; m++)
         json_put_str(out, *m);
     json_close_array(out);
-    put_permitted(out, p->modules, &conf->modules);
+    put_permitted(out, p, conf);
     if (ready) {
         put_filtered(out, "installed", p->modules, &ready->installed);
         put_filtered(out, "missing", p->modules, &ready->missing);
@@ -127,8 +147,8 @@ static const char *check_state(uint8_t state)
     return "absent";
 }
 
-/* One layer: all items of its name. It is active when something of it was seen to hold and nothing was
- * seen to fail. */
+/* One layer: all items of its name. It is active when something of it was seen to hold and nothing
+ * was seen to fail. */
 static void put_layer(struct json_out *out, const struct msg_proof *proof, size_t first)
 {
     const char *layer = proof->items[first].layer;
@@ -162,7 +182,8 @@ static void put_layer(struct json_out *out, const struct msg_proof *proof, size_
 
 static bool seen_before(const struct msg_proof *proof, size_t i)
 {
-    for (size_t j = 0; j < i; j++)
+    /* backwards: items of a layer mostly follow each other */
+    for (size_t j = i; j-- > 0;)
         if (str_eq(proof->items[j].layer, proof->items[i].layer))
             return true;
     return false;
@@ -177,8 +198,8 @@ static void put_isolation(struct json_out *out, const struct engine_info *info)
     json_key(out, "isolation");
     json_open_object(out);
     json_pair_str(out, "tier", !hello ? NULL : landlock ? "landlock" : "jail");
-    json_pair_str(out, "note", hello && !str_empty(hello->isolation_note) ? hello->isolation_note
-                                                                          : NULL);
+    json_pair_str(out, "note",
+                  hello && !str_empty(hello->isolation_note) ? hello->isolation_note : NULL);
     json_pair_str(out, "proof", proofs[info->proof]);
     json_pair_str(out, "failure", info->failure);
     json_key(out, "layers");
@@ -249,8 +270,8 @@ void sandbox_info_write(const struct tools_env *env, struct json_out *out,
 
 static void describe_profiles(struct json_out *out)
 {
-    static const char *const required[] = {"enabled", "enabled_by", "modules", "permitted",
-                                           "installed", "missing", NULL};
+    static const char *const required[] = {"enabled",   "enabled_by", "modules", "permitted",
+                                           "installed", "missing",    NULL};
     json_key(out, "security_profiles");
     json_open_object(out);
     json_pair_str(out, "type", "object");

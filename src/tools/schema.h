@@ -1,7 +1,7 @@
-/* Pieces of JSON Schema (2020-12) and of tool descriptions, so that the tools' own files read like the
- * table of arguments in the contract. Texts are written for models and must pass gateways that refuse
- * shell or HTML look-alikes: no angle brackets, no doubled ampersands or bars, no dollar with a
- * bracket. */
+/* Pieces of JSON Schema (2020-12) and of tool descriptions, so that the tools' own files read like
+ * the table of arguments in the contract. Texts are written for models and must pass gateways that
+ * refuse shell or HTML look-alikes: no angle brackets, no doubled ampersands or bars, no dollar
+ * with a bracket. */
 #ifndef TOOLS_SCHEMA_H
 #define TOOLS_SCHEMA_H
 

@@ -42,8 +42,8 @@ struct message_head {
     bool has_headers;             /* the transport has headers at all */
 };
 
-/* The protocol above. Each message must be ended, at once or later; calls may nest (an answer may be
- * sent from inside on_message). */
+/* The protocol above. Each message must be ended, at once or later; calls may nest (an answer may
+ * be sent from inside on_message). */
 struct exchange_handler {
     /* One message: one JSON text as far as the transport can tell. @data is borrowed. */
     void (*on_message)(void *ctx, struct exchange *x, const struct message_head *head,

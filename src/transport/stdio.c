@@ -1,8 +1,8 @@
 /* MCP over standard input and output: see stdio.h. Runs in the server.
  *
- * The client is trusted with its own stream only: it may send anything, in pieces of any size, never
- * read, and vanish at any point. What it can make the server hold is bounded: one line of input, and
- * the answers to what it has asked.
+ * The client is trusted with its own stream only: it may send anything, in pieces of any size,
+ * never read, and vanish at any point. What it can make the server hold is bounded: one line of
+ * input, and the answers to what it has asked.
  *
  * Work that would re-enter the caller (the next lines after a pause, on_stop, on_end) is put off to
  * the next turn of the loop, by the timer `soon`. */
@@ -126,15 +126,15 @@ static void finish(struct stdio *s)
 static void on_patience(void *ctx)
 {
     struct stdio *s = ctx;
-    bool moving = s->written != s->written_before;
+    bool reads = s->written != s->written_before;
     s->written_before = s->written;
-    if (s->phase == PHASE_DRAINING && s->input.len > 0 && moving) {
-        loop_timer_arm(s->patience, STDIO_GRACE_NS); /* it reads, slowly: hand up the rest */
+    if (s->phase == PHASE_ENDED)
+        return;
+    if (reads && (s->phase == PHASE_STOPPED || s->input.len > 0)) {
+        loop_timer_arm(s->patience, STDIO_STALL_NS);
     } else if (s->phase == PHASE_DRAINING) {
         stop(s);
-    } else if (s->phase == PHASE_STOPPED && moving) {
-        loop_timer_arm(s->patience, STDIO_STALL_NS);
-    } else if (s->phase == PHASE_STOPPED) {
+    } else {
         if (s->why.code == ERR_NONE && !s->broken)
             err_set(&s->why, ERR_LIMIT, "gave up waiting for %s",
                     s->open ? "the last answers" : "the client to read its answers");
@@ -273,8 +273,8 @@ static void refuse_line(struct stdio *s)
     s->handler->on_oversize(s->handler_ctx, &s->exchange, s->max_line);
 }
 
-/* Hand up the whole lines in `input`, until there is no more or the client must read first. At end of
- * input what is left is a line too. */
+/* Hand up the whole lines in `input`, until there is no more or the client must read first. At end
+ * of input what is left is a line too. */
 static void take_lines(struct stdio *s)
 {
     size_t pos = 0;

@@ -3,19 +3,19 @@
  * Input: lines end in LF (CR LF will do); blank lines are nothing; a line longer than the limit is
  * skipped to its end and reported once; a last line without an end counts.
  *
- * Output: each message is one line and, as long as the client keeps up, one write(2). What cannot be
- * written at once waits in a queue. While that holds more than STDIO_HIGH_BYTES, no input is read and
- * notes are dropped, so that a client that does not read cannot make the server grow; past
+ * Output: each message is one line and, as long as the client keeps up, one write(2). What cannot
+ * be written at once waits in a queue. While that holds more than STDIO_HIGH_BYTES, no input is
+ * read and notes are dropped, so that a client that does not read cannot make the server grow; past
  * STDIO_MAX_BYTES (answers to requests that were under way already) the client is given up.
  *
  * End of input: what has been asked is still answered, so that `printf '…' | vivarium serve` works,
- * but for at most STDIO_GRACE_NS (again, while lines wait for a slow reader); then on_stop stops what is
- * left, which is answered as cancelled. After that, output may take as long as the client keeps
- * reading. A closed output ends at once.
+ * but for at most STDIO_GRACE_NS (again, while lines wait for a slow reader); then on_stop stops
+ * what is left, which is answered as cancelled. After that, output may take as long as the client
+ * keeps reading. A closed output ends at once.
  *
  * The descriptors are borrowed. Where possible (pipes, terminals) they are opened anew, so that
- * O_NONBLOCK does not leak to whoever shares them; else the flag is set and put back by stdio_free().
- * Regular files and /dev/null work too. SIGPIPE is set to be ignored. */
+ * O_NONBLOCK does not leak to whoever shares them; else the flag is set and put back by
+ * stdio_free(). Regular files and /dev/null work too. SIGPIPE is set to be ignored. */
 #ifndef TRANSPORT_STDIO_H
 #define TRANSPORT_STDIO_H
 

@@ -1,6 +1,6 @@
 /* Non-blocking use of somebody else's descriptor: see stdio_fd.h. Runs in the server, on its own
- * standard input and output, which the client made and may share with other processes (a terminal, a
- * log pipe): O_NONBLOCK belongs to the open file, so setting it would change theirs. */
+ * standard input and output, which the client made and may share with other processes (a terminal,
+ * a log pipe): O_NONBLOCK belongs to the open file, so setting it would change theirs. */
 #include "transport/stdio_fd.h"
 
 #include <errno.h>

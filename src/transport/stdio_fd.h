@@ -1,5 +1,6 @@
-/* One borrowed descriptor made fit for an event loop: reading and writing never block, whatever kind
- * of file it is, and the other holders of the same open file notice nothing if that can be had. */
+/* One borrowed descriptor made fit for an event loop: reading and writing never block, whatever
+ * kind of file it is, and the other holders of the same open file notice nothing if that can be
+ * had. */
 #ifndef TRANSPORT_STDIO_FD_H
 #define TRANSPORT_STDIO_FD_H
 
@@ -10,10 +11,10 @@
 #include "base/err.h"
 
 struct stdio_fd {
-    int fd;          /* to be used; owned when it differs from `borrowed` */
-    int borrowed;    /* as given */
-    bool is_socket;  /* never blocks by flag of each call */
-    bool unwatched;  /* regular file, /dev/null: always ready, cannot be watched */
+    int fd;            /* to be used; owned when it differs from `borrowed` */
+    int borrowed;      /* as given */
+    bool is_socket;    /* never blocks by flag of each call */
+    bool unwatched;    /* regular file, /dev/null: always ready, cannot be watched */
     bool was_blocking; /* O_NONBLOCK was set by us and has to be taken back */
 };
 

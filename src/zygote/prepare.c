@@ -4,13 +4,16 @@
 #include <malloc.h>
 #include <stdbool.h>
 
+#include "python/audit.h"
 #include "python/capture.h"
 #include "python/compat.h"
 #include "python/events.h"
+#include "python/guards.h"
 #include "python/imports.h"
 #include "python/memory.h"
 #include "python/policy.h"
 #include "python/program.h"
+#include "python/roads.h"
 #include "python/run.h"
 #include "python/serialise.h"
 #include "python/source.h"
@@ -211,7 +214,8 @@ int zygote_prepare(const struct msg_launch *launch, struct msg_ready *ret, struc
     memory_init();
     if (tidy_sys(launch) < 0 || filter_hooks(true) < 0)
         return python_error(err, "tidy sys");
-    if (events_init() < 0 || source_init() < 0 || text_init() < 0 || policy_init() < 0)
+    if (events_init() < 0 || source_init() < 0 || text_init() < 0 || policy_init() < 0 ||
+        guards_init() < 0 || roads_init() < 0)
         return python_error(err, "set up");
     if (imports_init(launch, &ret->installed, &ret->missing) < 0)
         return python_error(err, "preload");
@@ -220,6 +224,8 @@ int zygote_prepare(const struct msg_launch *launch, struct msg_ready *ret, struc
     if (capture_init() < 0 || serialise_init() < 0 || traceback_init() < 0 || program_init() < 0 ||
         run_init() < 0)
         return python_error(err, "set up the run");
+    if (guards_learn() < 0 || roads_learn() < 0 || audit_init(launch) < 0)
+        return python_error(err, "raise the guards");
     if (warm_numpy() < 0)
         return python_error(err, "warm numpy");
     if (tidy_atexit() < 0 || filter_hooks(false) < 0 || find_reseeders() < 0)

@@ -11,6 +11,7 @@
 
 #include "python/capture.h"
 #include "python/events.h"
+#include "python/guards.h"
 #include "python/memory.h"
 #include "python/run.h"
 #include "sys/fd.h"
@@ -144,6 +145,7 @@ static int take_descriptors(struct worker *w, const int fds[4], struct err *err)
 
 static int warm_up(struct worker *w, struct err *err)
 {
+    guards_arm();
     if (rehearse(w->launch, false, err) < 0)
         return -1;
     PyGC_Collect();

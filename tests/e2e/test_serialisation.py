@@ -19,9 +19,9 @@ VALUES = [
     ("2**53 + 1", "9007199254740993", "int"),
     ("-2**53 - 1", "-9007199254740993", "int"),
     ("2**64", "18446744073709551616", "int"),
-    ("float('nan')", "nan", "float"),
-    ("float('inf')", "inf", "float"),
-    ("-float('inf')", "-inf", "float"),
+    ("float('nan')", "NaN", "float"),
+    ("float('inf')", "Infinity", "float"),
+    ("-float('inf')", "-Infinity", "float"),
     ("1j", "1j", "complex"),
     ("(1, 2)", [1, 2], "tuple"),
     ("[1, [2, (3,)]]", [1, [2, [3]]], "list"),
@@ -83,7 +83,7 @@ def test_values_deep_inside_follow_the_same_rules(server):
     answer = server.run(
         "import decimal\nresult = {'a': [(1, {2**60}), decimal.Decimal('0.5')], 'b': {'c': float('nan')}}"
     )
-    assert answer["result"] == {"a": [[1, [str(2**60)]], "0.5"], "b": {"c": "nan"}}
+    assert answer["result"] == {"a": [[1, [str(2**60)]], "0.5"], "b": {"c": "NaN"}}
 
 
 def test_keys_that_become_the_same_text_lose_nothing_silently(server):

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 enum guest_op {
-    GUEST_ENTER = 1, /* jail_zygote_enter(); the reply carries the listener, if there is one */
+    GUEST_ENTER = 1, /* jail_zygote_enter(); the reply carries the listener. number 1: without the
+                        reporting filter */
     GUEST_PROBE,     /* the self-test in a worker; text = "layer|name|state|detail\n" … */
     GUEST_TRY,       /* one harm (text = its name) in a worker behind `walls` */
     GUEST_PYTHON,    /* a Python program (text) in a worker behind `walls` */
@@ -16,7 +17,7 @@ enum guest_op {
 
 /* Which walls the worker puts up, in their order. */
 #define WALL_LANDLOCK     1u
-#define WALL_DESCRIPTORS  2u
+#define WALL_TIES         2u
 #define WALL_LIMITS       4u
 #define WALL_CAPABILITIES 8u
 #define WALL_SECCOMP      16u

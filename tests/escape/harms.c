@@ -23,6 +23,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 pid_t harm_victim;
@@ -176,14 +177,19 @@ HARM(kill_victim)
     return kill(harm_victim, SIGKILL);
 }
 
-HARM(kill_parent)
+HARM(kill_group)
 {
-    return kill(getppid(), SIGKILL);
+    /* The zygote and the victim, unless the worker has a group of its own. */
+    signal(SIGTERM, SIG_IGN);
+    kill(0, SIGTERM);
+    struct timespec t = {.tv_nsec = 20000000};
+    nanosleep(&t, NULL);
+    return -1; /* whoever died tells */
 }
 
 HARM(kill_everything)
 {
-    return kill(-1, SIGKILL);
+    return kill(-1, 0); /* is there anybody it would reach? */
 }
 
 HARM(trace_victim)
@@ -232,7 +238,10 @@ HARM(run_written_code)
 
 HARM(share_memory)
 {
-    return shmget(0x76697661, 4096, IPC_CREAT | 0600);
+    int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+    if (id >= 0)
+        shmctl(id, IPC_RMID, NULL);
+    return id;
 }
 
 HARM(memory_file_code)
@@ -261,13 +270,11 @@ HARM(outlive_zygote)
 
 HARM(use_inherited_descriptor)
 {
-    /* The control channel of the zygote: a worker could give orders in its name. */
-    return fcntl(JAIL_FD_CONTROL, F_GETFD);
-}
-
-HARM(grow_file)
-{
-    return ftruncate(2, 1 << 20);
+    /* The control channel of the zygote, other workers' channels, the listener … */
+    for (int fd = 4; fd < 1024; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            return fd;
+    return -1;
 }
 
 HARM(allocate_far_too_much)
@@ -286,10 +293,10 @@ const struct harm harms[] = {
     ROW(read_host_root_by_handle), ROW(write_canary), ROW(remount_writable), ROW(mount_tmpfs),
     ROW(mount_proc), ROW(chroot_elsewhere), ROW(change_mode), ROW(connect_tcp), ROW(listen_tcp),
     ROW(send_udp), ROW(connect_abstract), ROW(fork_bomb), ROW(execute_python), ROW(kill_victim),
-    ROW(kill_parent), ROW(kill_everything), ROW(trace_victim), ROW(read_victims_memory),
+    ROW(kill_group), ROW(kill_everything), ROW(trace_victim), ROW(read_victims_memory),
     ROW(limit_victim), ROW(renice_victim), ROW(new_user_namespace), ROW(new_pid_namespace),
     ROW(set_host_name), ROW(run_written_code), ROW(share_memory), ROW(memory_file_code),
     ROW(use_io_uring), ROW(regain_capabilities), ROW(outlive_zygote),
-    ROW(use_inherited_descriptor), ROW(grow_file), ROW(allocate_far_too_much),
+    ROW(use_inherited_descriptor), ROW(allocate_far_too_much),
 };
 const unsigned long harms_len = ARRAY_LEN(harms);

@@ -4,21 +4,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "sys/fd.h"
+#include "sys/filter.h"
 #include "sys/notify.h"
+#include "sys/ns.h"
 #include "sys/task.h"
 #include "tap.h"
 
@@ -61,8 +67,10 @@ static void copy_file(const char *from, const char *to)
     close(out);
 }
 
-_noreturn_ static void run_keeper(int exe, int channel)
+_noreturn_ static void run_keeper(int exe, int channel, int stderr_fd)
 {
+    if (stderr_fd >= 0 && dup2(stderr_fd, 2) < 0)
+        _exit(123);
     if (geteuid() == 0 &&
         (setgroups(0, NULL) < 0 || setresgid(WORKER_ID, WORKER_ID, WORKER_ID) < 0 ||
          setresuid(WORKER_ID, WORKER_ID, WORKER_ID) < 0))
@@ -75,9 +83,9 @@ _noreturn_ static void run_keeper(int exe, int channel)
     _exit(122);
 }
 
-void host_start(struct host *h)
+static void start(struct host *h, int stderr_fd)
 {
-    *h = (struct host){.launch_fd = -1, .control_fd = -1, .listener_fd = -1};
+    *h = (struct host){.launch_fd = -1, .control_fd = -1, .listener_fd = -1, .life_fd = -1};
     /* The build folder may be one the worker's uid cannot enter. */
     snprintf(h->folder, sizeof(h->folder), "/tmp/vivarium-jail-XXXXXX");
     REQUIRE(mkdtemp(h->folder));
@@ -95,10 +103,38 @@ void host_start(struct host *h)
     h->keeper = fork();
     REQUIRE(h->keeper >= 0);
     if (h->keeper == 0)
-        run_keeper(exe, fds[1]);
+        run_keeper(exe, fds[1], stderr_fd);
     close(fds[1]);
     close(exe);
     h->launch_fd = fds[0];
+}
+
+void host_start(struct host *h)
+{
+    start(h, -1);
+}
+
+void host_start_watched(struct host *h)
+{
+    int fds[2];
+    REQUIRE(pipe2(fds, O_CLOEXEC) == 0);
+    start(h, fds[1]);
+    close(fds[1]);
+    h->life_fd = fds[0];
+}
+
+bool host_all_ended(struct host *h)
+{
+    for (;;) {
+        struct pollfd p = {.fd = h->life_fd, .events = POLLIN};
+        if (poll(&p, 1, 10000) <= 0)
+            return false;
+        char text[256];
+        ssize_t n = read(h->life_fd, text, sizeof(text));
+        if (n <= 0)
+            return n == 0;
+        printf("# stderr: %.*s\n", (int)n, text);
+    }
 }
 
 /* The next message of the keeper; its type, or 0 at the end of the channel. */
@@ -119,7 +155,7 @@ bool host_launch(struct host *h, enum isolation isolation, void (*edit)(struct m
         .id = 1,
         .isolation = (uint8_t)isolation,
         .profiles = 1,
-        .python = strdup("/usr/bin/python3"),
+        .python = strdup(getenv("JAIL_PYTHON") ? getenv("JAIL_PYTHON") : "/usr/bin/python3"),
         .extension_dir = strdup(h->folder),
     };
     if (edit)
@@ -172,9 +208,17 @@ bool host_ask(struct host *h, enum guest_op op, uint32_t walls, uint64_t number,
     return n == (ssize_t)sizeof(*ret);
 }
 
-void host_open(struct host *h, enum isolation isolation)
+void host_enter(struct host *h, bool without_report)
 {
     static struct guest_reply reply;
+    REQUIRE(host_ask(h, GUEST_ENTER, 0, without_report, NULL, &reply));
+    if (reply.value != 0)
+        printf("# enter: %s\n", reply.text);
+    REQUIRE(reply.value == 0);
+}
+
+void host_open(struct host *h, enum isolation isolation, bool without_report)
+{
     host_start(h);
     if (!host_launch(h, isolation, NULL)) {
         printf("# launch: %s\n", h->failure);
@@ -182,10 +226,7 @@ void host_open(struct host *h, enum isolation isolation)
             SKIP("user namespaces are forbidden here");
         REQUIRE(!"launched");
     }
-    REQUIRE(host_ask(h, GUEST_ENTER, 0, 0, NULL, &reply));
-    if (reply.value != 0)
-        printf("# enter: %s\n", reply.text);
-    REQUIRE(reply.value == 0);
+    host_enter(h, without_report);
 }
 
 int host_wait_gone(struct host *h)
@@ -219,31 +260,42 @@ void host_stop(struct host *h)
     CHECK(system(command) == 0);
 }
 
-void host_forbid_namespaces(void)
+/* As container engines do it: no unshare at all, no clone with namespace flags, no clone3. */
+static void forbid_by_filter(void)
 {
-    /* As in a container whose engine forbids them: the limit is of the namespace we are in, and
-     * nobody inside can raise it. */
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone3, 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_unshare, 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_clone, 0, 2),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x7e020000, 2, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+    };
+    struct err err = ERR_INIT;
+    REQUIRE(task_no_new_privs(&err) == 0);
+    REQUIRE(filter_load(program, sizeof(program) / sizeof(program[0]), NULL, &err) == 0);
+}
+
+/* As an administrator does it: the limit belongs to the namespace we are in, and nobody inside can
+ * raise it. */
+static void forbid_by_limit(void)
+{
     uid_t uid = geteuid();
     gid_t gid = getegid();
-    bool root = uid == 0;
-    REQUIRE(unshare(CLONE_NEWUSER) == 0);
-    char text[64];
-    int fd = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
-    if (!root)
-        REQUIRE(write(fd, "deny", 4) == 4);
-    close(fd);
-    /* As root keep all ids, so that the keeper can become another user. */
-    fd = open("/proc/self/gid_map", O_WRONLY | O_CLOEXEC);
-    int n = root ? snprintf(text, sizeof(text), "0 0 65536\n")
-                 : snprintf(text, sizeof(text), "%u %u 1\n", gid, gid);
-    REQUIRE(write(fd, text, (size_t)n) == n);
-    close(fd);
-    fd = open("/proc/self/uid_map", O_WRONLY | O_CLOEXEC);
-    n = root ? snprintf(text, sizeof(text), "0 0 65536\n")
-             : snprintf(text, sizeof(text), "%u %u 1\n", uid, uid);
-    REQUIRE(write(fd, text, (size_t)n) == n);
-    close(fd);
-    fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
+    struct err err = ERR_INIT;
+    REQUIRE(unshare(CLONE_NEWUSER) == 0 && ns_map_ids(uid, uid, gid, gid, &err) == 0);
+    int fd = open("/proc/sys/user/max_user_namespaces", O_WRONLY | O_CLOEXEC);
     REQUIRE(fd >= 0 && write(fd, "0", 1) == 1);
     close(fd);
+}
+
+void host_forbid_namespaces(enum forbid how)
+{
+    if (how == FORBID_BY_FILTER)
+        forbid_by_filter();
+    else
+        forbid_by_limit();
 }

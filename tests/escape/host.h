@@ -15,28 +15,35 @@ struct host {
     pid_t init; /* as LAUNCHED said */
     char failure[1024]; /* LAUNCH_FAILED */
     char folder[64];    /* temporary, holds the extension */
-    int answered;       /* notifications, in shared memory */
+    int life_fd;        /* reads end of file when keeper, zygote and workers have all ended; -1 */
 };
 
 /* Start the keeper. As root it gets an unprivileged uid of its own. */
 void host_start(struct host *h);
+/* The same, with h->life_fd (the other end is everybody's stderr). */
+void host_start_watched(struct host *h);
+/* Wait until h->life_fd is at its end; false after ten seconds. */
+bool host_all_ended(struct host *h);
 /* Launch a zygote; false: h->failure says why. @edit may change the message. */
 bool host_launch(struct host *h, enum isolation isolation, void (*edit)(struct msg_launch *));
 /* Send a request and wait for its reply. false: the channel was closed. */
 bool host_ask(struct host *h, enum guest_op op, uint32_t walls, uint64_t number, const char *text,
               struct guest_reply *ret);
-/* host_start, host_launch, GUEST_ENTER; ends the test as skipped when this machine forbids
+/* host_start, host_launch, GUEST_ENTER (with its number); ends the test as skipped when this machine forbids
  * namespaces. */
-void host_open(struct host *h, enum isolation isolation);
+void host_open(struct host *h, enum isolation isolation, bool without_report);
+/* Launch has succeeded: enter the jail in the zygote. */
+void host_enter(struct host *h, bool without_report);
 /* Wait for MSG_GONE; its wait status. */
 int host_wait_gone(struct host *h);
 void host_end_zygote(struct host *h);
 /* Close everything and wait until the keeper has ended. */
 void host_stop(struct host *h);
 
-/* Make user namespaces impossible for this process and all it starts (needs to be called in a
- * child: it enters a user namespace of its own when unprivileged). */
-void host_forbid_namespaces(void);
+/* Make user namespaces impossible for this process and all it starts. BY_LIMIT only as an ordinary
+ * user. */
+enum forbid { FORBID_BY_FILTER, FORBID_BY_LIMIT };
+void host_forbid_namespaces(enum forbid how);
 
 /* How many notifications of call @nr were answered so far. */
 int host_notified(int nr);

@@ -1,7 +1,7 @@
 """The corpus of programs: good ones that must pass and bad ones that must be refused.
 
-A file holds many programs. `### name` starts one; everything up to the next is its text, sent as it
-stands, for the rest of the notation is comments:
+A file holds many programs. `### name` starts one; everything up to the next is its text. The rest of
+the notation is comments, which are sent along, but for the settings, so that lines count from 1:
 
     #: profiles=filesystem    settings, see Case; several on a line
     #> 42                     a line of the expected stdout (good)
@@ -31,6 +31,7 @@ class Case:
     stdout: str = ""
     result: object = UNSET
     violations: list = field(default_factory=list)  # (rule, line)
+    settings: list = field(default_factory=list)  # as written
 
     def __str__(self):
         return f"{self.file} {self.name}"
@@ -48,9 +49,11 @@ def _settings(case, line):
 
 
 def _case(file, name, lines):
-    case = Case(file, name, "\n".join(lines).strip("\n") + "\n")
+    code = "\n".join(line for line in lines if not line.startswith("#:"))
+    case = Case(file, name, code.strip("\n") + "\n")
     for line in lines:
         if line.startswith("#:"):
+            case.settings.append(line)
             _settings(case, line[2:])
         elif line.startswith("#>"):
             case.stdout += line[3:] + "\n"

@@ -69,7 +69,8 @@ static PyObject *report_to(const struct policy_report *r)
                          (unsigned)r->cyclomatic_complexity);
 }
 
-/* check(tree, source, profiles=1, permitted=None, narrowed=None): the report as a dict. */
+/* check(tree, source, profiles=1, permitted=None, narrowed=None, generated=0): the report as a
+ * dict. */
 static PyObject *test_check(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -77,7 +78,9 @@ static PyObject *test_check(PyObject *self, PyObject *args)
     const char *source;
     Py_ssize_t len;
     unsigned bits = PROFILE_BASIC;
-    if (!PyArg_ParseTuple(args, "Oz#|IOO", &tree, &source, &len, &bits, &permitted, &narrowed))
+    int generated = 0;
+    if (!PyArg_ParseTuple(args, "Oz#|IOOp", &tree, &source, &len, &bits, &permitted, &narrowed,
+                          &generated))
         return NULL;
     auto_strv struct strv server = STRV_INIT;
     auto_strv struct strv call = STRV_INIT;
@@ -90,6 +93,7 @@ static PyObject *test_check(PyObject *self, PyObject *args)
                                  .narrowed = narrowed == Py_None ? NULL : &call,
                                  .profiles = bits,
                                  .imports_overridden = permitted != Py_None,
+                                 .generated = generated,
                                  .code = (const uint8_t *)source,
                                  .code_len = (size_t)len};
     struct policy_report report = {0};
@@ -141,9 +145,26 @@ static PyObject *test_name_verdict(PyObject *self, PyObject *args)
     return PyUnicode_FromFormat("%s|%s", message, policy_name_remedy(name));
 }
 
+/* rules(): (id, example that is refused, example that passes) of each rule of the documentation. */
+static PyObject *test_rules(PyObject *self, PyObject *args)
+{
+    (void)self;
+    (void)args;
+    PyObject *out = PyList_New(0);
+    for (size_t i = 0; out && i < RULES; i++) {
+        const struct rule_row *row = &rule_rows[i];
+        PyObject *item = Py_BuildValue("(szz)", row->id, row->example, row->instead);
+        if (!item || PyList_Append(out, item) < 0)
+            Py_CLEAR(out);
+        Py_XDECREF(item);
+    }
+    return out;
+}
+
 static PyMethodDef methods[] = {
     {"check", test_check, METH_VARARGS, NULL},
     {"walk_ns", test_walk_ns, METH_VARARGS, NULL},
+    {"rules", test_rules, METH_NOARGS, NULL},
     {"name_verdict", test_name_verdict, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

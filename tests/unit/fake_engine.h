@@ -1,5 +1,6 @@
-/* A stand-in for the engine in tests of what is above it: it takes requests as engine.h says and ends
- * them when and as the test says. Include it in one file of a test that does not link the engine. */
+/* A stand-in for the engine in tests of what is above it: it takes requests as engine.h says and
+ * ends them when and as the test says. Include it in one file of a test that does not link the
+ * engine. */
 #ifndef TESTS_FAKE_ENGINE_H
 #define TESTS_FAKE_ENGINE_H
 
@@ -29,10 +30,18 @@ static struct engine fake;
 
 const char *exec_category_name(enum exec_category c)
 {
-    static const char *const names[] = {
-        NULL,           "syntax_error",   "security_violation", "runtime_error",
-        "timeout",      "memory_limit",   "resource_limit",     "cancelled",
-        "invalid_request", "overloaded",  "container_error",    "internal_error"};
+    static const char *const names[] = {NULL,
+                                        "syntax_error",
+                                        "security_violation",
+                                        "runtime_error",
+                                        "timeout",
+                                        "memory_limit",
+                                        "resource_limit",
+                                        "cancelled",
+                                        "invalid_request",
+                                        "overloaded",
+                                        "container_error",
+                                        "internal_error"};
     return names[c];
 }
 

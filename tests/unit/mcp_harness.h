@@ -5,9 +5,9 @@
 
 #include "catalog/profiles.h"
 #include "fake_engine.h"
-#include "json/json.h"
 #include "mcp/mcp.h"
 #include "tap.h"
+#include "json/json.h"
 
 static struct conf conf;
 static struct loop *loop;

@@ -223,8 +223,8 @@ TEST(times_are_seconds_with_fractions_or_units)
         CHECK(c && c->timeout_ns == good[i].ns);
         conf_free(c);
     }
-    const char *bad[] = {"0",   "-1",  "nan",  "inf", "1e3", ".5", "1.", "0.0000001", "25h",
-                         "1 d", "abc", "1s s", "1,5", "+1",  "0x10", "18446744073709551616"};
+    const char *bad[] = {"0",   "-1",  "nan", "inf",  "1e3", ".5", "1.",   "0.0000001",
+                         "25h", "1 d", "abc", "1s s", "1,5", "+1", "0x10", "18446744073709551616"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         char pair[64];
         snprintf(pair, sizeof(pair), "SANDBOX_TIMEOUT=%s", bad[i]);
@@ -238,7 +238,8 @@ TEST(times_are_seconds_with_fractions_or_units)
 TEST(whole_numbers_are_digits_within_their_range)
 {
     CHECK(accepted("SANDBOX_PORT=0") && accepted("SANDBOX_PORT=65535"));
-    CHECK(refused("SANDBOX_PORT=65536") && refused("SANDBOX_PORT=-1") && refused("SANDBOX_PORT=9 "));
+    CHECK(refused("SANDBOX_PORT=65536") && refused("SANDBOX_PORT=-1") &&
+          refused("SANDBOX_PORT=9 "));
     CHECK(refused("SANDBOX_POOL_SIZE=0") && refused("SANDBOX_MAX_CONCURRENCY=0"));
     CHECK(accepted("SANDBOX_QUEUE_SIZE=0") && refused("SANDBOX_QUEUE_SIZE=1e3"));
     CHECK(refused("SANDBOX_MAX_THREADS=99999999999999999999999"));
@@ -250,8 +251,9 @@ TEST(whole_numbers_are_digits_within_their_range)
 TEST(a_bad_value_names_variable_value_source_and_what_is_allowed)
 {
     CHECK(refused("SANDBOX_PORT=abc"));
-    CHECK_STR(last.text, "SANDBOX_PORT=abc (environment) is not acceptable; allowed: a whole number "
-                         "from 0 to 65535");
+    CHECK_STR(last.text,
+              "SANDBOX_PORT=abc (environment) is not acceptable; allowed: a whole number "
+              "from 0 to 65535");
     CHECK(refused("SANDBOX_PORT=\x1b[31mred"));
     CHECK(!strchr(last.text, '\x1b'));
 }
@@ -357,13 +359,26 @@ TEST(paths_are_absolute_and_plain)
 
 TEST(network_targets_are_names_addresses_and_ranges)
 {
-    const char *good[] = {"example.org",  "*.example.org",     "example.org:443", "10.0.0.0/8",
-                          "10.1.2.3:80",  "2001:db8::/32",     "[2001:db8::1]:443", "::1",
-                          "a.b,c.d:1,10.0.0.1"};
-    const char *bad[] = {"http://x",       "10.0.0.0/33", "1.2.3",      "x:0",      "x:70000",
-                         "*",              "*.*.x",       "-x.org",     "x..org",   "2001:db8::/129",
-                         "[::1]:",         "x y",         "x:443:1",    "[x]:443",  "10.0.0.0/",
-                         "toolong.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    const char *good[] = {"example.org",       "*.example.org", "example.org:443",
+                          "10.0.0.0/8",        "10.1.2.3:80",   "2001:db8::/32",
+                          "[2001:db8::1]:443", "::1",           "a.b,c.d:1,10.0.0.1"};
+    const char *bad[] = {
+        "http://x",
+        "10.0.0.0/33",
+        "1.2.3",
+        "x:0",
+        "x:70000",
+        "*",
+        "*.*.x",
+        "-x.org",
+        "x..org",
+        "2001:db8::/129",
+        "[::1]:",
+        "x y",
+        "x:443:1",
+        "[x]:443",
+        "10.0.0.0/",
+        "toolong.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     char pair[200];
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         snprintf(pair, sizeof(pair), "SANDBOX_NETWORK_ALLOW=%s", good[i]);
@@ -494,11 +509,11 @@ TEST(the_env_format_is_as_documented)
 
 TEST(what_dialects_read_differently_is_refused)
 {
-    const char *bad[] = {"SANDBOX_A='b",       "SANDBOX_A=\"b",    "SANDBOX_A=\"b\\",
+    const char *bad[] = {"SANDBOX_A='b",        "SANDBOX_A=\"b",    "SANDBOX_A=\"b\\",
                          "SANDBOX_A=\"\\x41\"", "SANDBOX_A=\"$B\"", "SANDBOX_A=\"`b`\"",
-                         "SANDBOX_A=$B",       "SANDBOX_A=a'b'",   "SANDBOX_A='a'b",
-                         "SANDBOX_A=a\\ b",    "SANDBOX_A",        "SANDBOX_A b",
-                         "export SANDBOX_A",   "SANDBOX_A=a\rb",   "SANDBOX_A=\xff"};
+                         "SANDBOX_A=$B",        "SANDBOX_A=a'b'",   "SANDBOX_A='a'b",
+                         "SANDBOX_A=a\\ b",     "SANDBOX_A",        "SANDBOX_A b",
+                         "export SANDBOX_A",    "SANDBOX_A=a\rb",   "SANDBOX_A=\xff"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         CHECK(!parse_one(bad[i]) && last.code == ERR_INVALID);
         CHECK(last.text[0]);
@@ -541,22 +556,61 @@ TEST(suggestions_are_near_or_absent)
     CHECK(!suggest(longer, words, 6));
 }
 
-TEST(the_example_file_in_the_tree_is_the_one_the_table_makes)
+/* A file of the tree as text, the caller's to free. */
+static char *tree_file(const char *name)
 {
     const char *root = getenv("SOURCE_ROOT");
     if (!root)
         SKIP("SOURCE_ROOT is not set");
-    auto_buf struct buf want = BUF_INIT(0);
-    REQUIRE(conf_example(&want, NULL) == 0);
     char path[4096];
-    snprintf(path, sizeof(path), "%s/.env.example", root);
+    snprintf(path, sizeof(path), "%s/%s", root, name);
     FILE *f = fopen(path, "r");
     REQUIRE(f);
-    char *have = calloc(1, want.len + 2);
-    size_t n = fread(have, 1, want.len + 1, f);
+    char *text = calloc(1, 1 << 18);
+    size_t n = fread(text, 1, (1 << 18) - 1, f);
+    text[n] = '\0';
     fclose(f);
-    CHECK(n == want.len && memcmp(have, want.data, n) == 0);
+    return text;
+}
+
+TEST(the_example_file_in_the_tree_is_the_one_the_table_makes)
+{
+    char *have = tree_file(".env.example");
+    auto_buf struct buf want = BUF_INIT(0);
+    REQUIRE(conf_example(&want, NULL) == 0 && buf_add(&want, "", 1, NULL) == 0);
+    CHECK(strcmp(have, (char *)want.data) == 0); /* vivarium info --env > .env.example */
     free(have);
+}
+
+TEST(the_man_page_holds_what_the_table_makes)
+{
+    char *have = tree_file("man/vivarium.1");
+    auto_buf struct buf want = BUF_INIT(0);
+    REQUIRE(conf_manual(&want, NULL) == 0 && buf_add(&want, "", 1, NULL) == 0);
+    CHECK(strstr(have, (char *)want.data)); /* vivarium info --man */
+    free(have);
+}
+
+TEST(the_completions_know_every_variable_but_the_token)
+{
+    const char *files[] = {"completions/vivarium.bash", "completions/_vivarium"};
+    size_t n;
+    const struct conf_doc *docs = conf_docs(&n);
+    for (size_t f = 0; f < 2; f++) {
+        char *have = tree_file(files[f]);
+        for (size_t i = 0; i < n; i++) {
+            char option[80] = "--";
+            for (size_t k = 0; docs[i].name[k + 8] && k < 70; k++) {
+                char c = docs[i].name[k + 8];
+                option[k + 2] = c == '_' ? '-' : (char)(c | 0x20);
+            }
+            bool known = strstr(have, option) != NULL;
+            if (known != (strcmp(docs[i].name, "SANDBOX_API_TOKEN") != 0))
+                printf("# %s in %s\n", option, files[f]);
+            CHECK(known == (strcmp(docs[i].name, "SANDBOX_API_TOKEN") != 0));
+        }
+        free(have);
+    }
 }
 
 TEST(the_example_file_is_acceptable_with_everything_switched_on)

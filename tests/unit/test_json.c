@@ -15,9 +15,19 @@ static bool parses(const char *text)
 
 TEST(well_formed_values_are_accepted)
 {
-    static const char *const good[] = {"{}",   "[]",     "null",       " 1 ",   "-0.5e-3", "\"\"",
-                                       "true", "[1,[]]", "{\"a\":{}}", "\"\\u00e9\\ud83d\\ude00\"",
-                                       "\"\xf0\x9f\x98\x80\"", "\"a\\u0000b\"", "\r\n[\t]"};
+    static const char *const good[] = {"{}",
+                                       "[]",
+                                       "null",
+                                       " 1 ",
+                                       "-0.5e-3",
+                                       "\"\"",
+                                       "true",
+                                       "[1,[]]",
+                                       "{\"a\":{}}",
+                                       "\"\\u00e9\\ud83d\\ude00\"",
+                                       "\"\xf0\x9f\x98\x80\"",
+                                       "\"a\\u0000b\"",
+                                       "\r\n[\t]"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
         if (!parses(good[i]))
             printf("# refused: %s\n", good[i]), tap_failed_checks++;
@@ -25,12 +35,45 @@ TEST(well_formed_values_are_accepted)
 
 TEST(ambiguous_and_malformed_texts_are_refused)
 {
-    static const char *const bad[] = {
-        "", " ", "{", "[1,]", "{\"a\":1,}", "{a:1}", "{'a':1}", "[1 2]", "01", "+1", ".5", "1.",
-        "NaN", "Infinity", "-", "tru", "nul", "[1]x", "{} {}", "\"\t\"", "\"\n\"", "\"\\x41\"",
-        "\"\\ud800\"", "\"\\udc00\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\xc0\x80\"", "\xef\xbb\xbf{}",
-        "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "/* */ 1", "// 1", "\"open", "[\"a]",
-        "99999999999999999999", "1e999", "{\"a\\u0000\":1}", "\"\\", "[\"\\\"]"};
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "{",
+                                      "[1,]",
+                                      "{\"a\":1,}",
+                                      "{a:1}",
+                                      "{'a':1}",
+                                      "[1 2]",
+                                      "01",
+                                      "+1",
+                                      ".5",
+                                      "1.",
+                                      "NaN",
+                                      "Infinity",
+                                      "-",
+                                      "tru",
+                                      "nul",
+                                      "[1]x",
+                                      "{} {}",
+                                      "\"\t\"",
+                                      "\"\n\"",
+                                      "\"\\x41\"",
+                                      "\"\\ud800\"",
+                                      "\"\\udc00\"",
+                                      "\"\xff\"",
+                                      "\"\xed\xa0\x80\"",
+                                      "\"\xc0\x80\"",
+                                      "\xef\xbb\xbf{}",
+                                      "{\"a\":1,\"a\":2}",
+                                      "{\"a\":1,\"\\u0061\":2}",
+                                      "/* */ 1",
+                                      "// 1",
+                                      "\"open",
+                                      "[\"a]",
+                                      "99999999999999999999",
+                                      "1e999",
+                                      "{\"a\\u0000\":1}",
+                                      "\"\\",
+                                      "[\"\\\"]"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         if (parses(bad[i]))
             printf("# accepted: %s\n", bad[i]), tap_failed_checks++;
@@ -121,7 +164,8 @@ TEST(long_strings_are_escaped_without_loss)
     struct json_out out = json_out_init(&buf);
     json_put_strn(&out, in, sizeof(in));
     CHECK(!out.bad);
-    auto_json json_t *v = json_loadb((char *)buf.data, buf.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    auto_json json_t *v =
+        json_loadb((char *)buf.data, buf.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     REQUIRE(v);
     CHECK(json_string_length(v) == sizeof(in));
     CHECK(memcmp(json_string_value(v), in, sizeof(in)) == 0);
@@ -179,10 +223,45 @@ TEST(foreign_text_keeps_its_numbers_and_loses_its_blanks)
 TEST(foreign_text_that_is_not_json_is_refused)
 {
     static const char *const bad[] = {
-        "", " ", "{", "}", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{1:2}", "[1 2]", "01",
-        "+1", ".5", "1.", "1e", "-", "NaN", "tru", "truex", "1 2", "1,2", "4},\"x\":{", "\"a", "\"\n\"",
-        "\"\\x\"", "\"\\u12g4\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"\\", "\"\\u",
-        "\"\xff\"", "\"\xe2\x80\"", "1e999", "[[[", "null null", "]", "\"a\" \"b\"",
+        "",
+        " ",
+        "{",
+        "}",
+        "[1,]",
+        "[,1]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{1:2}",
+        "[1 2]",
+        "01",
+        "+1",
+        ".5",
+        "1.",
+        "1e",
+        "-",
+        "NaN",
+        "tru",
+        "truex",
+        "1 2",
+        "1,2",
+        "4},\"x\":{",
+        "\"a",
+        "\"\n\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\\ud800\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\udc00\"",
+        "\"\\",
+        "\"\\u",
+        "\"\xff\"",
+        "\"\xe2\x80\"",
+        "1e999",
+        "[[[",
+        "null null",
+        "]",
+        "\"a\" \"b\"",
         "11111111111111111111111111111111111111111111111111111111111111111"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         char *text = normalised(bad[i]);
@@ -209,9 +288,9 @@ TEST(foreign_text_may_be_nested_so_deep_and_no_deeper)
 /* Whatever the walker accepts, jansson must accept too: random texts made of JSON's own pieces. */
 TEST(the_walker_accepts_nothing_that_the_parser_refuses)
 {
-    static const char *const pieces[] = {"{",   "}",    "[",     "]",    ",",      ":",   "\"a\"", "\"\"",
-                                         "1",   "-",    "0",     ".5",   "e1",     " ",   "\n",    "\"",
-                                         "\\u", "d83d", "true",  "null", "\\ude00", "\\", "x",     "\"b\":"};
+    static const char *const pieces[] = {
+        "{",  "}", "[",  "]",  ",",   ":",    "\"a\"", "\"\"", "1",       "-",  "0", ".5",
+        "e1", " ", "\n", "\"", "\\u", "d83d", "true",  "null", "\\ude00", "\\", "x", "\"b\":"};
     unsigned seed = 1;
     size_t accepted = 0;
     for (int round = 0; round < 300000; round++) {

@@ -36,6 +36,7 @@ TEST(a_message_is_served_or_refused_by_its_shape)
         {"{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}", 1},
         {"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}", 1},
         {"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/unheard/of\",\"params\":{}}", 1},
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":[1]}", 1},
         {"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}", 1},
         {"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":1,\"message\":\"\"}}", 1},
         {"{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}", -32600},
@@ -62,7 +63,8 @@ TEST(a_message_is_served_or_refused_by_its_shape)
         {"{\"jsonrpc\":\"2.0\",\"id\":99999999999999999999,\"method\":\"ping\"}", -32700},
         {"{\"jsonrpc\":\"2.0\",\"id\":\"\xff\",\"method\":\"ping\"}", -32700},
         {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"} x", -32700},
-        {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+        {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]"
+         "]]]]]]]"
          "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
          -32700},
     };
@@ -182,9 +184,11 @@ TEST(headers_decide_where_the_transport_has_them)
         {{"2026-07-28", NULL, NULL, true}, REQ("1", "tools/list", MODERN), -32020},
         {{"2026-07-28", "TOOLS/LIST", NULL, true}, REQ("1", "tools/list", MODERN), -32020},
         {{"2026-07-28", "tools/call", "nothing", true},
-         REQ("1", "tools/call", "\"name\":\"nothing\"," MODERN), -32602},
+         REQ("1", "tools/call", "\"name\":\"nothing\"," MODERN),
+         -32602},
         {{"2026-07-28", "tools/call", "other", true},
-         REQ("1", "tools/call", "\"name\":\"nothing\"," MODERN), -32020},
+         REQ("1", "tools/call", "\"name\":\"nothing\"," MODERN),
+         -32020},
         {{"2026-07-28", "tools/list", NULL, true}, REQ("1", "tools/list", ""), -32602},
         {{"2026-07-28", NULL, NULL, true}, REQ("1", "initialize", ""), -32020},
         {{"2030-01-01", NULL, NULL, true}, REQ("1", "tools/list", ""), -32600},
@@ -192,7 +196,8 @@ TEST(headers_decide_where_the_transport_has_them)
         {{NULL, NULL, NULL, true}, REQ("1", "tools/list", ""), 0},
         {{"2025-06-18", NULL, NULL, true}, REQ("1", "server/discover", ""), -32601},
         {{"2030-01-01", "tools/list", NULL, true},
-         REQ("1", "tools/list", "\"_meta\":{" V "\"2030-01-01\"," C "{}}"), -32022},
+         REQ("1", "tools/list", "\"_meta\":{" V "\"2030-01-01\"," C "{}}"),
+         -32022},
     };
     start();
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -207,16 +212,20 @@ TEST(headers_decide_where_the_transport_has_them)
 
 TEST(initialize_agrees_on_a_version)
 {
-    static const char *const rows[][2] = {
-        {"2024-11-05", "2024-11-05"}, {"2025-03-26", "2025-03-26"}, {"2025-06-18", "2025-06-18"},
-        {"2025-11-25", "2025-11-25"}, {"2026-07-28", "2025-11-25"}, {"1.0", "2025-11-25"},
-        {"", "2025-11-25"}};
+    static const char *const rows[][2] = {{"2024-11-05", "2024-11-05"},
+                                          {"2025-03-26", "2025-03-26"},
+                                          {"2025-06-18", "2025-06-18"},
+                                          {"2025-11-25", "2025-11-25"},
+                                          {"2026-07-28", "2025-11-25"},
+                                          {"1.0", "2025-11-25"},
+                                          {"", "2025-11-25"}};
     start();
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         char message[300];
         snprintf(message, sizeof(message),
-                 REQ("1", "initialize", "\"protocolVersion\":\"%s\",\"capabilities\":{},"
-                                        "\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}"),
+                 REQ("1", "initialize",
+                     "\"protocolVersion\":\"%s\",\"capabilities\":{},"
+                     "\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}"),
                  rows[i][0]);
         auto_json json_t *v = parsed(tell(message));
         CHECK_STR(text_at(v, "result.protocolVersion"), rows[i][1]);
@@ -364,8 +373,9 @@ TEST(a_cancelled_request_is_stopped_and_gets_no_response)
 
 TEST(a_cancellation_that_makes_no_sense_is_ignored)
 {
-    static const char *const params[] = {"\"requestId\":9", "\"requestId\":null", "\"requestId\":{}",
-                                         "\"requestId\":\"1\"", "\"requestId\":1.5", ""};
+    static const char *const params[] = {"\"requestId\":9",   "\"requestId\":null",
+                                         "\"requestId\":{}",  "\"requestId\":\"1\"",
+                                         "\"requestId\":1.5", ""};
     start();
     CHECK_STR(tell(RUN("1")), "");
     for (size_t i = 0; i < ARRAY_LEN(params); i++) {
@@ -420,7 +430,8 @@ TEST(malformed_calls_are_refused)
          -32602},
         {REQ("1", "tools/call", "\"name\":\"get_sandbox_info\",\"_meta\":{\"progressToken\":{}}"),
          -32602},
-        {REQ("1", "tools/call", "\"name\":\"get_sandbox_info\",\"_meta\":{\"progressToken\":0}"), 0},
+        {REQ("1", "tools/call", "\"name\":\"get_sandbox_info\",\"_meta\":{\"progressToken\":0}"),
+         0},
         {REQ("1", "tools/call", "\"name\":\"get_sandbox_info\""), 0},
         {REQ("1", "tools/call", "\"name\":\"get_sandbox_info\",\"arguments\":null"), 0},
         {REQ("1", "tools/call", "\"name\":\"get_sandbox_info\"," MODERN), 0},
@@ -434,8 +445,9 @@ TEST(malformed_calls_are_refused)
 /* ---- progress ---- */
 
 #define RUN_LIVE                                                                                   \
-    REQ("1", "tools/call", "\"name\":\"execute_code\",\"arguments\":{\"code\":\"2+2\"},"           \
-                           "\"_meta\":{\"progressToken\":\"tok\"}")
+    REQ("1", "tools/call",                                                                         \
+        "\"name\":\"execute_code\",\"arguments\":{\"code\":\"2+2\"},"                              \
+        "\"_meta\":{\"progressToken\":\"tok\"}")
 
 static void output(const char *text)
 {
@@ -508,7 +520,8 @@ TEST(a_cancelled_call_makes_no_more_progress)
     CHECK_STR(tell(RUN_LIVE), "");
     output("one");
     output("two");
-    tell("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
+    tell("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
+         "cancelled\",\"params\":{\"requestId\":1}}");
     output("three");
     turn(60);
     CHECK(sent_len == 1);
@@ -539,8 +552,9 @@ TEST(a_batch_is_answered_by_one_array_when_all_is_done)
     start();
     tell(INIT_2025_03_26);
     forget();
-    CHECK_STR(tell("[" REQ("1", "ping", "") "," RUN("2") ","
-                   "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"},5]"),
+    CHECK_STR(tell("[" REQ("1", "ping", "") "," RUN(
+                  "2") ","
+                       "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"},5]"),
               "");
     CHECK(ends == 0);
     struct msg_result worker;
@@ -571,8 +585,8 @@ TEST(a_cancelled_member_leaves_its_batch)
     tell(INIT_2025_03_26);
     forget();
     CHECK_STR(tell("[" RUN("2") "," REQ("1", "ping", "") "]"), "");
-    const char *answer = tell(
-        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":2}}");
+    const char *answer = tell("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
+                              "cancelled\",\"params\":{\"requestId\":2}}");
     auto_json json_t *v = parsed(answer);
     CHECK(json_array_size(v) == 1);
     CHECK(fake_settle() == 1);

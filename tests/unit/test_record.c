@@ -1,5 +1,5 @@
-/* The record: the form of a line, private files, rotation, several servers on one file, a full disk,
- * and what `required` refuses. */
+/* The record: the form of a line, private files, rotation, several servers on one file, a full
+ * disk, and what `required` refuses. */
 #include "tap.h"
 
 #include <errno.h>
@@ -8,10 +8,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "json/json.h"
 #include "record/line.h"
 #include "record/record.h"
 #include "record/sha256.h"
+#include "json/json.h"
 
 static char dir[64];
 static char path[200];
@@ -39,10 +39,8 @@ static struct record *open_record(enum audit_mode mode, struct err *problem, str
 {
     static char state[100];
     snprintf(state, sizeof(state), "%s/state", dir);
-    struct record_options o = {.audit = mode,
-                               .state_dir = state,
-                               .owner_uid = RECORD_SAME_OWNER,
-                               .owner_gid = (gid_t)-1};
+    struct record_options o = {
+        .audit = mode, .state_dir = state, .owner_uid = RECORD_SAME_OWNER, .owner_gid = (gid_t)-1};
     struct record *r = NULL;
     return record_open(&o, &r, problem, err) < 0 ? NULL : r;
 }

@@ -135,7 +135,8 @@ TEST(bad_arguments_are_refused_with_what_is_allowed)
         {"{\"code\":[\"1\"]}",
          "Argument 'code' must be a string that holds the Python program, not an array."},
         {"{\"code\":\"\"}", "Argument 'code' is blank: it must hold a Python program."},
-        {"{\"code\":\" \\n\\t\\r\\f\"}", "Argument 'code' is blank: it must hold a Python program."},
+        {"{\"code\":\" \\n\\t\\r\\f\"}",
+         "Argument 'code' is blank: it must hold a Python program."},
         {"{\"code\":\"1\",\"time_out\":5}",
          "Unknown argument 'time_out': did you mean 'timeout'? " ALL_ARGUMENTS},
         {"{\"code\":\"1\",\"x\":5}", "Unknown argument 'x'. " ALL_ARGUMENTS},
@@ -159,19 +160,23 @@ TEST(bad_arguments_are_refused_with_what_is_allowed)
          "Argument 'capture_output' must be true or false, not a number."},
         {"{\"code\":\"1\",\"use_container\":null}",
          "Argument 'use_container' must be true or false, not null."},
-        {"{\"code\":\"1\",\"memory_limit\":128}",
-         "Argument 'memory_limit' must be a string such as \"128m\", \"1g\", \"65536k\" or bytes, not "
-         "a number."},
+        {"{\"code\":\"1\",\"memory_limit\":128}", "Argument 'memory_limit' must be a string such "
+                                                  "as \"128m\", \"1g\", \"65536k\" or bytes, not "
+                                                  "a number."},
         {"{\"code\":\"1\",\"memory_limit\":\"\"}", "Argument 'memory_limit' is '', " SIZE_RULE},
-        {"{\"code\":\"1\",\"memory_limit\":\"lots\"}", "Argument 'memory_limit' is 'lots', " SIZE_RULE},
-        {"{\"code\":\"1\",\"memory_limit\":\"-1m\"}", "Argument 'memory_limit' is '-1m', " SIZE_RULE},
-        {"{\"code\":\"1\",\"memory_limit\":\"1.5g\"}", "Argument 'memory_limit' is '1.5g', " SIZE_RULE},
+        {"{\"code\":\"1\",\"memory_limit\":\"lots\"}",
+         "Argument 'memory_limit' is 'lots', " SIZE_RULE},
+        {"{\"code\":\"1\",\"memory_limit\":\"-1m\"}",
+         "Argument 'memory_limit' is '-1m', " SIZE_RULE},
+        {"{\"code\":\"1\",\"memory_limit\":\"1.5g\"}",
+         "Argument 'memory_limit' is '1.5g', " SIZE_RULE},
         {"{\"code\":\"1\",\"memory_limit\":\"128m\\u0000\"}",
          "Argument 'memory_limit' is '128m?', " SIZE_RULE},
         {"{\"code\":\"1\",\"memory_limit\":\"99999999999999999999g\"}",
          "Argument 'memory_limit' is '99999999999999999999g', " SIZE_RULE},
         {"{\"code\":\"1\",\"memory_limit\":\"0\"}", "Argument 'memory_limit' is '0'; " MEMORY_RULE},
-        {"{\"code\":\"1\",\"memory_limit\":\"3g\"}", "Argument 'memory_limit' is '3g'; " MEMORY_RULE},
+        {"{\"code\":\"1\",\"memory_limit\":\"3g\"}",
+         "Argument 'memory_limit' is '3g'; " MEMORY_RULE},
         {"{\"code\":\"1\",\"allowed_imports\":\"math\"}",
          "Argument 'allowed_imports' must be an array of module names, not a string."},
         {"{\"code\":\"1\",\"allowed_imports\":[5]}",
@@ -179,17 +184,22 @@ TEST(bad_arguments_are_refused_with_what_is_allowed)
         {"{\"code\":\"1\",\"allowed_imports\":[\"\"]}",
          "Argument 'allowed_imports' holds a name that is empty or has a NUL in it."},
         {"{\"code\":\"1\",\"allowed_imports\":[\"math\",\"numpy\"]}",
-         "Argument 'allowed_imports' names 'numpy', which this server does not permit: it belongs to "
+         "Argument 'allowed_imports' names 'numpy', which this server does not permit: it belongs "
+         "to "
          "the data_science profile, which SANDBOX_ENABLE_DATA_SCIENCE=true enables on the server."},
         {"{\"code\":\"1\",\"allowed_imports\":[\"requests.adapters\"]}",
-         "Argument 'allowed_imports' names 'requests.adapters', which this server does not permit: it "
-         "belongs to the network profile, which SANDBOX_ENABLE_NETWORK=true enables on the server."},
+         "Argument 'allowed_imports' names 'requests.adapters', which this server does not permit: "
+         "it "
+         "belongs to the network profile, which SANDBOX_ENABLE_NETWORK=true enables on the "
+         "server."},
         {"{\"code\":\"1\",\"allowed_imports\":[\"os\"]}",
-         "Argument 'allowed_imports' names 'os', which this server does not permit: no profile offers "
-         "it (get_sandbox_info lists the modules; SANDBOX_ALLOWED_IMPORTS sets a list of one's own)."},
-        {"{\"code\":\"1\",\"files\":[]}",
-         "Argument 'files' needs the filesystem profile, which SANDBOX_ENABLE_FILESYSTEM=true enables "
-         "on the server."},
+         "Argument 'allowed_imports' names 'os', which this server does not permit: no profile "
+         "offers "
+         "it (get_sandbox_info lists the modules; SANDBOX_ALLOWED_IMPORTS sets a list of one's "
+         "own)."},
+        {"{\"code\":\"1\",\"files\":[]}", "Argument 'files' needs the filesystem profile, which "
+                                          "SANDBOX_ENABLE_FILESYSTEM=true enables "
+                                          "on the server."},
     };
     start();
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -219,9 +229,10 @@ TEST(an_overridden_list_of_imports_is_named_as_the_reason)
     conf.imports_overridden = true;
     CHECK(strv_add(&conf.modules, "math", NULL) == 0);
     start_configured();
-    check_refused("execute_code", "{\"code\":\"1\",\"allowed_imports\":[\"json\"]}",
-                  "Argument 'allowed_imports' names 'json', which this server does not permit: it is "
-                  "not in SANDBOX_ALLOWED_IMPORTS, and a call can only narrow that list.");
+    check_refused(
+        "execute_code", "{\"code\":\"1\",\"allowed_imports\":[\"json\"]}",
+        "Argument 'allowed_imports' names 'json', which this server does not permit: it is "
+        "not in SANDBOX_ALLOWED_IMPORTS, and a call can only narrow that list.");
     finish();
 }
 
@@ -306,11 +317,13 @@ TEST(a_failure_has_all_its_fields)
     start();
     auto_json json_t *v = answered(&r);
     json_t *o = at(v, "result.structuredContent");
-    static const char *const order[] = {
-        "success",   "execution_id", "stdout",          "stderr", "execution_time", "variables",
-        "result",    "result_type",  "truncated",       "resource_usage", "isolation", "artifacts",
-        "security_events", "error",  "error_type",      "error_category", "line", "traceback",
-        "validation_errors"};
+    static const char *const order[] = {"success",          "execution_id",   "stdout",
+                                        "stderr",           "execution_time", "variables",
+                                        "result",           "result_type",    "truncated",
+                                        "resource_usage",   "isolation",      "artifacts",
+                                        "security_events",  "error",          "error_type",
+                                        "error_category",   "line",           "traceback",
+                                        "validation_errors"};
     size_t i = 0;
     const char *key;
     json_t *value;
@@ -350,8 +363,8 @@ TEST(a_worker_that_died_without_a_word_leaves_a_whole_result)
 
 TEST(a_result_that_is_not_json_is_dropped_and_said_so)
 {
-    static char hostile[][40] = {"4},\"success\":false,\"x\":{\"y\":1", "", "{", "nan", "\"\\ud800\"",
-                                    "1e999", "[1]\n{}"};
+    static char hostile[][40] = {
+        "4},\"success\":false,\"x\":{\"y\":1", "", "{", "nan", "\"\\ud800\"", "1e999", "[1]\n{}"};
     start();
     for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
         struct msg_result worker;
@@ -409,14 +422,15 @@ TEST(a_verdict_has_the_shape_of_the_documents)
     start();
     auto_json json_t *v = verdict_of(&verdict);
     CHECK(json_is_false(at(v, "result.isError")));
-    CHECK(strstr(sent[0],
-                 "\"structuredContent\":{\"validation\":{\"valid\":false,\"errors\":[\"Line 1: Import "
-                 "'os' is not allowed\"],\"message\":\"Code contains restricted operations\","
-                 "\"violations\":[{\"line\":1,\"column\":8,\"rule\":\"import\",\"message\":\"Import "
-                 "'os' is not allowed\",\"remedy\":\"none\"}]},\"analysis\":{\"line_count\":2,"
-                 "\"character_count\":31,\"estimated_complexity\":\"low\",\"cyclomatic_complexity\":1,"
-                 "\"functions\":0,\"classes\":0,\"imports\":[\"os\"]},\"recommendations\":[\"Some "
-                 "operations\"]}"));
+    CHECK(strstr(
+        sent[0],
+        "\"structuredContent\":{\"validation\":{\"valid\":false,\"errors\":[\"Line 1: Import "
+        "'os' is not allowed\"],\"message\":\"Code contains restricted operations\","
+        "\"violations\":[{\"line\":1,\"column\":8,\"rule\":\"import\",\"message\":\"Import "
+        "'os' is not allowed\",\"remedy\":\"none\"}]},\"analysis\":{\"line_count\":2,"
+        "\"character_count\":31,\"estimated_complexity\":\"low\",\"cyclomatic_complexity\":1,"
+        "\"functions\":0,\"classes\":0,\"imports\":[\"os\"]},\"recommendations\":[\"Some "
+        "operations\"]}"));
     verdict.outcome = OUTCOME_OK;
     verdict.violations_len = 0;
     verdict.cyclomatic_complexity = 11;
@@ -530,8 +544,7 @@ TEST(tools_are_described_for_models_and_pass_gateways)
 {
     configure(PROFILE_BASIC | PROFILE_NETWORK);
     start_configured();
-    auto_json json_t *v =
-        parsed(tell("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}"));
+    auto_json json_t *v = parsed(tell("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}"));
     json_t *list = at(v, "result.tools");
     CHECK(json_array_size(list) == 3);
     size_t i;

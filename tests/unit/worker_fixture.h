@@ -6,10 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/macros.h"
@@ -30,6 +33,8 @@ struct site {
     struct msg_ready ready;
     struct msg_proof proof;
     int listener; /* -1: none */
+    pid_t answerer;
+    char copy[64]; /* of the extension module, when one was needed */
     uint64_t next_id;
 };
 
@@ -63,6 +68,27 @@ static ssize_t recv_wait(int fd, uint8_t *body, size_t size, int fds[SOCK_MAX_FD
     return sock_recv(fd, body, size, fds, nfds, pid, 0, &err);
 }
 
+/* The engine's part with reported system calls: refuse each with EPERM. */
+static void answer_reports(struct site *s)
+{
+    s->answerer = fork();
+    if (s->answerer != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(s->listener, 3);
+    fd_close_from(4, NULL);
+    for (;;) {
+        struct seccomp_notif n = {0};
+        if (ioctl(3, SECCOMP_IOCTL_NOTIF_RECV, &n) < 0) {
+            if (errno == EINTR || errno == ENOENT)
+                continue;
+            _exit(0);
+        }
+        struct seccomp_notif_resp r = {.id = n.id, .error = -EPERM};
+        ioctl(3, SECCOMP_IOCTL_NOTIF_SEND, &r);
+    }
+}
+
 /* The next message of the zygote; *ret_n = 0 when it has gone. */
 static int from_zygote(struct site *s, uint8_t *body, size_t *ret_n)
 {
@@ -78,28 +104,60 @@ static int from_zygote(struct site *s, uint8_t *body, size_t *ret_n)
     if (type < 0)
         printf("# %s\n", err.text);
     REQUIRE(type >= 0);
-    if (nfds)
+    if (nfds) {
         s->listener = fds[0];
+        answer_reports(s);
+    }
     return type;
 }
 
-static void site_spec(struct site *s, unsigned profiles)
+/* Can everybody reach @path? The workers' uid is nobody's friend. */
+static bool open_to_all(const char *path)
 {
-    struct err err = ERR_INIT;
+    char part[4096];
+    struct stat st;
+    for (size_t i = 1; i <= strlen(path); i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        snprintf(part, sizeof(part), "%.*s", (int)i, path);
+        if (stat(part, &st) < 0 || !(st.st_mode & S_IXOTH))
+            return false;
+    }
+    return true;
+}
+
+/* The folder of the extension module, or a copy in @copy where the workers' uid can read it. */
+static const char *extension_dir(char copy[64])
+{
     const char *dir = getenv("VIVARIUM_EXTENSION_DIR");
-    const char *python = getenv("VIVARIUM_PYTHON");
+    char command[8300];
     if (!dir)
         SKIP("VIVARIUM_EXTENSION_DIR is not set");
+    if (getuid() != 0 || open_to_all(dir))
+        return dir;
+    strcpy(copy, "/tmp/vivarium-test-XXXXXX");
+    REQUIRE(mkdtemp(copy) && chmod(copy, 0755) == 0);
+    snprintf(command, sizeof(command), "cp '%s'/_vivarium.*.so %s && chmod a+r %s/*", dir, copy,
+             copy);
+    REQUIRE(system(command) == 0);
+    return copy;
+}
+
+static void site_spec(struct site *s, unsigned bits)
+{
+    struct err err = ERR_INIT;
+    const char *dir = extension_dir(s->copy);
+    const char *python = getenv("VIVARIUM_PYTHON");
     const char *isolation = getenv("VIVARIUM_ISOLATION");
     s->spec = (struct msg_launch){.id = 1,
                                   .isolation = str_eq(isolation, "landlock") ? ISOLATION_LANDLOCK
                                                                              : ISOLATION_AUTO,
-                                  .profiles = (uint8_t)profiles,
+                                  .profiles = (uint8_t)bits,
                                   .max_threads = 16,
                                   .python = strdup(python ? python : "/usr/bin/python3"),
                                   .extension_dir = strdup(dir),
                                   .cgroup = strdup("")};
-    REQUIRE(profile_modules(profiles, &s->spec.modules, &err) == 0);
+    REQUIRE(profile_modules(bits, &s->spec.modules, &err) == 0);
     REQUIRE(strv_copy(&s->spec.preload, &s->spec.modules, &err) == 0);
 }
 
@@ -155,9 +213,9 @@ static void site_launch(struct site *s)
     free(body);
 }
 
-static void site_start(struct site *s, unsigned profiles)
+static void site_start(struct site *s, unsigned bits)
 {
-    site_spec(s, profiles);
+    site_spec(s, bits);
     site_launch(s);
 }
 
@@ -167,6 +225,15 @@ static void site_stop(struct site *s)
     fd_close(&s->launch);
     fd_close(&s->listener);
     waitpid(s->keeper, NULL, 0);
+    if (s->answerer > 0) {
+        kill(s->answerer, SIGKILL);
+        waitpid(s->answerer, NULL, 0);
+    }
+    if (s->copy[0]) {
+        char command[128];
+        snprintf(command, sizeof(command), "rm -r %s", s->copy);
+        REQUIRE(system(command) == 0);
+    }
     msg_launch_done(&s->spec);
     msg_hello_done(&s->hello);
     msg_ready_done(&s->ready);

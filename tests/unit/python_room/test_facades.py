@@ -133,7 +133,7 @@ IMMUTABLE = [
     "json.__dict__ = {}",
     "del json.__name__",
     "setattr(json, '__path__', [])",
-    "object.__setattr__(json, '__class__', type('P', (type(json),), {}))",
+    "object.__setattr__(json, '__class__', type('P', (type(json),), {'__getattr__': print}))",
     "del sys.stdout",
 ]
 

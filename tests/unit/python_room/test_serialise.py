@@ -30,7 +30,7 @@ class Level(enum.IntEnum):
 
 
 Point = collections.namedtuple("Point", "x y")
-UTC = datetime.timezone.utc
+UTC = datetime.UTC
 
 PLAIN = [
     (None, None, "NoneType"),

@@ -1,0 +1,111 @@
+/* The limits a worker sets for itself. */
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "jail/internal.h"
+#include "tap.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+static uint64_t truth(void)
+{
+    unsigned long pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    REQUIRE(f && fscanf(f, "%lu", &pages) == 1);
+    fclose(f);
+    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void measures_well(void)
+{
+    uint64_t real = truth(), found = jail_address_space();
+    if (found < real || found > real + MIB)
+        printf("# %llu, found %llu\n", (unsigned long long)real, (unsigned long long)found);
+    CHECK(found + 64 * 1024 >= real); /* stdio's buffer has come and gone in between */
+    CHECK(found <= real + 128 * 1024);
+}
+
+TEST(the_address_space_is_found_from_below_and_from_above)
+{
+    measures_well();
+    measures_well();
+    void *large = mmap(NULL, 700 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(large != MAP_FAILED);
+    measures_well();
+    void *small = mmap(NULL, 100 * 1024, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    measures_well();
+    munmap(large, 700 * MIB);
+    measures_well();
+    munmap(small, 100 * 1024);
+    measures_well();
+}
+
+TEST(searching_leaves_the_limit_as_it_was)
+{
+    struct rlimit before = {300 * MIB, 400 * MIB}, after;
+    REQUIRE(setrlimit(RLIMIT_AS, &before) == 0);
+    CHECK(jail_address_space() < 300 * MIB);
+    REQUIRE(getrlimit(RLIMIT_AS, &after) == 0);
+    CHECK(after.rlim_cur == before.rlim_cur && after.rlim_max == before.rlim_max);
+}
+
+static bool can_map(uint64_t bytes)
+{
+    void *p = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return false;
+    munmap(p, bytes);
+    return true;
+}
+
+TEST(memory_is_limited_to_what_was_granted_and_can_be_relaxed_once)
+{
+    struct err err = ERR_INIT;
+    REQUIRE(jail_limit_memory(jail_address_space(), 32 * MIB, &err) == 0);
+    CHECK(can_map(31 * MIB));
+    CHECK(!can_map(33 * MIB));
+    jail_relax_memory();
+    CHECK(can_map(40 * MIB));
+    CHECK(!can_map(56 * MIB));
+    struct rlimit l = {RLIM_INFINITY, RLIM_INFINITY};
+    CHECK(geteuid() == 0 || setrlimit(RLIMIT_AS, &l) < 0);
+}
+
+TEST(absurd_memory_limits_are_refused)
+{
+    struct err err = ERR_INIT;
+    CHECK(jail_limit_memory(UINT64_MAX - 10, 100, &err) < 0 && err.code == ERR_INVALID);
+    CHECK(jail_limit_memory(0, UINT64_MAX, &err) < 0);
+}
+
+TEST(cpu_time_counts_from_now)
+{
+    struct err err = ERR_INIT;
+    struct rlimit l;
+    CHECK(jail_limit_cpu(0, &err) == 0);
+    REQUIRE(getrlimit(RLIMIT_CPU, &l) == 0);
+    CHECK(l.rlim_cur == RLIM_INFINITY);
+    CHECK(jail_limit_cpu(1500, &err) == 0);
+    REQUIRE(getrlimit(RLIMIT_CPU, &l) == 0);
+    CHECK(l.rlim_cur == 2 && l.rlim_max == 3);
+}
+
+TEST(fixed_limits_hold_for_every_worker)
+{
+    struct jail j = {.isolation = ISOLATION_NAMESPACES};
+    struct err err = ERR_INIT;
+    REQUIRE(wall_limits(&j, &err) == 0);
+    struct rlimit l;
+    CHECK(getrlimit(RLIMIT_CORE, &l) == 0 && l.rlim_max == 0);
+    CHECK(getrlimit(RLIMIT_FSIZE, &l) == 0 && l.rlim_max == 0);
+    CHECK(getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_max == 64);
+    CHECK(getrlimit(RLIMIT_MEMLOCK, &l) == 0 && l.rlim_max == 0);
+    CHECK(getrlimit(RLIMIT_MSGQUEUE, &l) == 0 && l.rlim_max == 0);
+}
+
+int main(void)
+{
+    return tap_main();
+}
