@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "app/cli.h"
 #include "app/confine.h"
 #include "app/log.h"
 #include "app/stage.h"
 #include "sys/clock.h"
+#include "sys/task.h"
 
 #define SAY_AGAIN_NS 60000000000u
 
@@ -213,8 +215,20 @@ static int start_engine(struct runtime *r, struct err *err)
     return r->engine ? 0 : -1;
 }
 
+/* Each worker takes five descriptors here; the usual soft limit of 1024 is a habit, not a wall. */
+static int raise_descriptor_limit(struct err *err)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return err_set(err, ERR_SYS, "read the limit of descriptors");
+    uint64_t want = MIN((uint64_t)limit.rlim_max, 65536);
+    return want > limit.rlim_cur ? task_limit(RLIMIT_NOFILE, want, limit.rlim_max, err) : 0;
+}
+
 static int start(struct runtime *r, bool recorded, struct err *err)
 {
+    if (raise_descriptor_limit(err) < 0)
+        return -1;
     if (places_find(&r->places, err) < 0 || places_check_python(&r->places, r->conf, err) < 0 ||
         identities_choose(&r->ids, err) < 0 || privilege_begin(&r->ids, err) < 0)
         return -1;

@@ -8,8 +8,8 @@
 
 #include "base/macros.h"
 
-#define NETWORK   "Network access needs SANDBOX_ENABLE_NETWORK=true"
-#define NEVER     "No setting permits this"
+#define NETWORK "Network access needs SANDBOX_ENABLE_NETWORK=true"
+#define NEVER   "No setting permits this"
 #define PROCESS "Programs cannot start other programs; use the modules of the profiles instead"
 
 #define CALL(name, detail, remedy)                                                                 \

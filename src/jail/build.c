@@ -254,9 +254,8 @@ static int build_with(const struct jail_request *req, const struct survey *s,
     start->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (start->null_fd < 0)
         return err_set(err, ERR_SYS, "open /dev/null");
-    int r = req->isolation == ISOLATION_NAMESPACES
-                ? build_root(req->launch, s, inside, h, err)
-                : without_namespaces(req->launch, s, h, err);
+    int r = req->isolation == ISOLATION_NAMESPACES ? build_root(req->launch, s, inside, h, err)
+                                                   : without_namespaces(req->launch, s, h, err);
     if (r < 0 || filter_build(req->isolation, h, err) < 0)
         return -1;
     start->python = strdup(s->python);

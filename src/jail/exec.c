@@ -2,8 +2,8 @@
  * given up here is given up by the zygote and all its workers. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <linux/capability.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,8 +78,8 @@ int jail_exec(const struct jail_start *start, int control_fd, struct err *err)
         return -1;
     static const char program[] =
         "import sys; sys.path.append(sys.argv[1]); import _vivarium; _vivarium.serve()";
-    const char *const argv[] = {start->python, "-I", "-S", "-c", program, start->extension_dir,
-                                NULL};
+    const char *const argv[] = {start->python,        "-I", "-S", "-c", program,
+                                start->extension_dir, NULL};
     const char *envp[16];
     size_t n = 0;
     envp[n++] = "PATH=/";
@@ -91,8 +91,9 @@ int jail_exec(const struct jail_start *start, int control_fd, struct err *err)
     envp[n++] = "MKL_NUM_THREADS=1";
     /* One arena: address space is what the memory limit counts. Huge pages make the fork of a large
      * heap cheap, and that of a small one dearer. */
-    envp[n++] = start->data_science ? "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.hugetlb=1"
-                                    : "GLIBC_TUNABLES=glibc.malloc.arena_max=1";
+    envp[n++] = start->data_science
+                    ? "GLIBC_TUNABLES=glibc.malloc.arena_max=1:glibc.malloc.hugetlb=1"
+                    : "GLIBC_TUNABLES=glibc.malloc.arena_max=1";
     if (start->library_path)
         envp[n++] = start->library_path;
     envp[n] = NULL;

@@ -151,7 +151,8 @@ static int new_context(uint32_t default_action, scmp_filter_ctx *ret, struct err
 static int build_report(enum isolation isolation, struct jail_filter *ret, struct err *err)
 {
     auto_ctx scmp_filter_ctx ctx = NULL;
-    if (new_context(SCMP_ACT_ALLOW, &ctx, err) < 0 || add_notified(ctx, SCMP_ACT_NOTIFY, isolation, err) < 0)
+    if (new_context(SCMP_ACT_ALLOW, &ctx, err) < 0 ||
+        add_notified(ctx, SCMP_ACT_NOTIFY, isolation, err) < 0)
         return -1;
     return export_program(ctx, ret, err);
 }

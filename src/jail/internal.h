@@ -18,12 +18,12 @@
 struct jail {
     enum isolation isolation;
     char note[256];
-    bool reporting;      /* the report filter has a listener, or had one */
-    int landlock_abi;    /* 0 = none */
-    int ruleset_fd;      /* -1 = no Landlock */
-    int self_fd;         /* pidfd of the zygote, to come back to its pid namespace; -1 = none */
-    pid_t zygote;        /* its pid in its own namespace */
-    pid_t worker;        /* the worker's own pid, once it has entered */
+    bool reporting;       /* the report filter has a listener, or had one */
+    int landlock_abi;     /* 0 = none */
+    int ruleset_fd;       /* -1 = no Landlock */
+    int self_fd;          /* pidfd of the zygote, to come back to its pid namespace; -1 = none */
+    pid_t zygote;         /* its pid in its own namespace */
+    pid_t worker;         /* the worker's own pid, once it has entered */
     int network_error;    /* of a connect() in the zygote's network namespace; 0 = it worked */
     uint64_t worker_caps; /* what it held just before the filter: 0 unless something is wrong */
     struct jail_filter filter;

@@ -32,11 +32,11 @@ struct jail_filter {
  * seccomp programs come along because only the builder links libseccomp: nothing of it is mapped
  * where programs run. */
 struct jail_handover {
-    uint32_t isolation;    /* enum isolation in force, never AUTO */
-    char note[256];        /* why not namespaces, or "" */
-    struct strv readable;  /* Landlock: files and folders (and what is below) that may be read */
-    struct jail_filter report;       /* zygote: reports some calls, permits all others; may be empty */
-    struct jail_filter worker;       /* worker, when reporting works */
+    uint32_t isolation;   /* enum isolation in force, never AUTO */
+    char note[256];       /* why not namespaces, or "" */
+    struct strv readable; /* Landlock: files and folders (and what is below) that may be read */
+    struct jail_filter report; /* zygote: reports some calls, permits all others; may be empty */
+    struct jail_filter worker; /* worker, when reporting works */
     struct jail_filter worker_quiet; /* worker, when it does not: reported calls are just refused */
 };
 void jail_handover_done(struct jail_handover *h);

@@ -36,9 +36,9 @@ int wall_limits(struct jail *j, struct err *err)
         int resource;
         uint64_t value;
     } limits[] = {
-        {RLIMIT_CORE, 0},     {RLIMIT_FSIZE, 0}, {RLIMIT_NOFILE, MAX_FILES}, {RLIMIT_MEMLOCK, 0},
-        {RLIMIT_MSGQUEUE, 0}, {RLIMIT_NICE, 0},  {RLIMIT_RTPRIO, 0},         {RLIMIT_SIGPENDING, 64},
-        {RLIMIT_STACK, STACK_BYTES},
+        {RLIMIT_CORE, 0},    {RLIMIT_FSIZE, 0},       {RLIMIT_NOFILE, MAX_FILES},
+        {RLIMIT_MEMLOCK, 0}, {RLIMIT_MSGQUEUE, 0},    {RLIMIT_NICE, 0},
+        {RLIMIT_RTPRIO, 0},  {RLIMIT_SIGPENDING, 64}, {RLIMIT_STACK, STACK_BYTES},
     };
     for (size_t i = 0; i < ARRAY_LEN(limits); i++)
         if (lower(limits[i].resource, limits[i].value, err) < 0)

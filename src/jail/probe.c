@@ -58,7 +58,7 @@ static int run(const struct jail *j, const struct attempt *a, struct msg_proof *
                struct err *err)
 {
     if (a->held == REFUSED_ACCESS && j->landlock_abi == 0)
-        return report(proof, a->layer, a->name, PROOF_ABSENT, err, 
+        return report(proof, a->layer, a->name, PROOF_ABSENT, err,
                       "this kernel has no Landlock, or has it switched off");
     errno = 0;
     long r = a->try(j);
@@ -74,8 +74,8 @@ static int run(const struct jail *j, const struct attempt *a, struct msg_proof *
     return report(proof, a->layer, a->name, PROOF_BROKEN, err, "it worked");
 }
 
-static int run_all(const struct jail *j, const struct attempt *a, size_t n,
-                   struct msg_proof *proof, struct err *err)
+static int run_all(const struct jail *j, const struct attempt *a, size_t n, struct msg_proof *proof,
+                   struct err *err)
 {
     for (size_t i = 0; i < n; i++)
         if (run(j, &a[i], proof, err) < 0)

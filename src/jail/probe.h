@@ -9,9 +9,9 @@
 /* Errors that count as the wall having held. Anything else (EFAULT, EBADF, EINVAL …) means that the
  * call got through to where its arguments are looked at. */
 enum refusal {
-    REFUSED_CALL = 1 << 0,  /* EPERM, ENOSYS, EACCES */
-    REFUSED_FILE = 1 << 1,  /* ENOENT, EACCES, EPERM, EROFS, ENOTDIR */
-    REFUSED_LIMIT = 1 << 2, /* ENOMEM, EMFILE, EAGAIN, EPERM */
+    REFUSED_CALL = 1 << 0,   /* EPERM, ENOSYS, EACCES */
+    REFUSED_FILE = 1 << 1,   /* ENOENT, EACCES, EPERM, EROFS, ENOTDIR */
+    REFUSED_LIMIT = 1 << 2,  /* ENOMEM, EMFILE, EAGAIN, EPERM */
     REFUSED_ACCESS = 1 << 3, /* EACCES alone: the file is there */
 };
 

@@ -176,7 +176,10 @@ static long made_executable(const struct jail *j _unused_)
     return r;
 }
 
-#define ROW(layer, name, try) {layer, name, try, REFUSED_CALL, NULL}
+#define ROW(layer, name, try)                                                                      \
+    {                                                                                              \
+        layer, name, try, REFUSED_CALL, NULL                                                       \
+    }
 
 const struct attempt attempts_calls[] = {
     ROW("network", "open a TCP socket", inet_stream),

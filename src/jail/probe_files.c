@@ -93,7 +93,8 @@ TRY(walking, chdir("/"))
 TRY(mask, (long)syscall(SYS_umask, 0022))
 
 #define STAT_NOTE                                                                                  \
-    "without namespaces, names, sizes and dates of the host's files can be seen, not their contents"
+    "without namespaces, names, sizes and dates of the host's files can be seen, not their "       \
+    "contents"
 
 const struct attempt attempts_files[] = {
     {"files", "read /etc/passwd of the host", passwd, REFUSED_FILE, NULL},

@@ -63,7 +63,10 @@ static long too_much_memory(const struct jail *j _unused_)
     return map(24 * MIB) < 0 ? 0 : map(48 * MIB);
 }
 
-#define ROW(name, try) {"limits", name, try, REFUSED_LIMIT, NULL}
+#define ROW(name, try)                                                                             \
+    {                                                                                              \
+        "limits", name, try, REFUSED_LIMIT, NULL                                                   \
+    }
 
 const struct attempt attempts_limits[] = {
     ROW("raise the limit of open files", more_files),

@@ -31,14 +31,37 @@
 #include "base/macros.h"
 #include "jail/internal.h"
 
-#define IS(i, v)      {ARG_IS, (i), 0, (v)}
-#define BITS(i, m, v) {ARG_BITS, (i), (m), (v)}
+#define IS(i, v)                                                                                   \
+    (struct filter_arg)                                                                            \
+    {                                                                                              \
+        ARG_IS, (i), 0, (v)                                                                        \
+    }
+#define BITS(i, m, v)                                                                              \
+    (struct filter_arg)                                                                            \
+    {                                                                                              \
+        ARG_BITS, (i), (m), (v)                                                                    \
+    }
 
-#define YES(name)            {name, 0, false, {{0}}}
-#define INSIDE(name)         {name, 0, true, {{0}}} /* only where the root file system is ours */
-#define WITH(name, ...)      {name, 0, false, {__VA_ARGS__}}
-#define NO(name, error)      {name, error, false, {{0}}}
-#define NO_WITH(name, error, ...) {name, error, false, {__VA_ARGS__}}
+#define YES(call)                                                                                  \
+    {                                                                                              \
+        .name = (call)                                                                             \
+    }
+#define INSIDE(call)                                                                               \
+    {                                                                                              \
+        .name = (call), .namespaces_only = true                                                    \
+    } /* the root must be ours */
+#define WITH(call, ...)                                                                            \
+    {                                                                                              \
+        .name = (call), .args = { __VA_ARGS__ }                                                    \
+    }
+#define NO(call, code)                                                                             \
+    {                                                                                              \
+        .name = (call), .error = (code)                                                            \
+    }
+#define NO_WITH(call, code, ...)                                                                   \
+    {                                                                                              \
+        .name = (call), .error = (code), .args = { __VA_ARGS__ }                                   \
+    }
 
 /* The bit itself: libc's O_TMPFILE has O_DIRECTORY in it, and folders may be read. */
 #define TMPFILE_BIT  020000000

@@ -106,9 +106,8 @@ static int find_extension(const char *dir, const char *suffix, struct survey *s,
     if (access(s->extension, R_OK) == 0)
         return 0;
     if (errno == ENOENT)
-        return err_set(err, ERR_INVALID,
-                       "Vivarium is not built for Python %s (%s): there is no %s", s->version,
-                       s->python, s->extension);
+        return err_set(err, ERR_INVALID, "Vivarium is not built for Python %s (%s): there is no %s",
+                       s->version, s->python, s->extension);
     return err_set(err, ERR_INVALID, "uid %u cannot read %s: %s", geteuid(), s->extension,
                    strerror(errno));
 }
@@ -118,7 +117,7 @@ static int find_extension(const char *dir, const char *suffix, struct survey *s,
 struct trace {
     const struct msg_launch *launch;
     struct survey *s;
-    const char *cwd; /* folder in which the loader runs, NULL = any */
+    const char *cwd;  /* folder in which the loader runs, NULL = any */
     struct buf names; /* LD_PRELOAD list, without the end */
 };
 

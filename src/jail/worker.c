@@ -60,8 +60,8 @@ int wall_seccomp(struct jail *j, struct err *err)
 int jail_worker_enter(struct jail *j, int keep_below, struct err *err)
 {
     j->worker = getpid();
-    if (wall_landlock(j, err) < 0 || wall_ties(j, keep_below, err) < 0 ||
-        wall_limits(j, err) < 0 || wall_capabilities(j, err) < 0)
+    if (wall_landlock(j, err) < 0 || wall_ties(j, keep_below, err) < 0 || wall_limits(j, err) < 0 ||
+        wall_capabilities(j, err) < 0)
         return -1;
     /* After the capabilities: a change of credentials would clear it. */
     if (task_die_with_parent(SIGKILL, err) < 0)

@@ -159,8 +159,8 @@ static int on_launch(struct keeper *k, const uint8_t *body, size_t n, int *contr
     z->control_fd = take_fd(control_fd);
     LIST_INSERT_HEAD(&k->zygotes, z, link);
     k->len++;
-    z->isolation = z->launch.isolation == ISOLATION_LANDLOCK ? ISOLATION_LANDLOCK
-                                                             : ISOLATION_NAMESPACES;
+    z->isolation =
+        z->launch.isolation == ISOLATION_LANDLOCK ? ISOLATION_LANDLOCK : ISOLATION_NAMESPACES;
     int r = 0;
     if (k->len > MAX_ZYGOTES)
         r = err_set(&why, ERR_LIMIT, "there are %d zygotes already", MAX_ZYGOTES);
@@ -189,8 +189,10 @@ static int on_end(struct keeper *k, const uint8_t *body, size_t n, struct err *e
         return -1;
     struct zygote *z;
     LIST_FOREACH(z, &k->zygotes, link)
+    {
         if (z->launch.id == id)
             end(z);
+    }
     /* Not there: it has ended by itself, and GONE is under way. */
     return 0;
 }
@@ -273,10 +275,11 @@ static int wait_and_serve(struct keeper *k, struct err *err)
     nfds_t n = 1;
     p[0] = (struct pollfd){.fd = k->fd, .events = POLLIN};
     struct zygote *z;
-    LIST_FOREACH(z, &k->zygotes, link) {
+    LIST_FOREACH(z, &k->zygotes, link)
+    {
         of[n] = z;
-        p[n++] = (struct pollfd){.fd = z->report_fd >= 0 ? z->report_fd : z->pidfd,
-                                 .events = POLLIN};
+        p[n++] =
+            (struct pollfd){.fd = z->report_fd >= 0 ? z->report_fd : z->pidfd, .events = POLLIN};
     }
     if (poll(p, n, -1) < 0)
         return errno == EINTR ? 1 : err_set(err, ERR_SYS, "poll");
@@ -307,7 +310,9 @@ int keeper_run(int fd, struct err *err)
         r = 0;
     struct zygote *z;
     LIST_FOREACH(z, &k.zygotes, link)
+    {
         end(z);
+    }
     while ((z = LIST_FIRST(&k.zygotes))) {
         reap(z);
         zygote_free(&k, z);

@@ -30,13 +30,8 @@ struct loop_signal {
 struct loop *loop_new(struct err *err)
 {
     struct loop *l = calloc(1, sizeof(*l));
-    struct event_config *config = event_config_new();
-    if (l && config) {
-        event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
-        l->base = event_base_new_with_config(config);
-    }
-    if (config)
-        event_config_free(config);
+    if (l)
+        l->base = event_base_new();
     if (!l || !l->base) {
         free(l);
         err_set(err, ERR_NOMEM, "cannot make an event loop");

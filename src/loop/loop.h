@@ -32,7 +32,7 @@ struct loop_io *loop_io_new(struct loop *l, int fd, int events, loop_io_fn *fn, 
 int loop_io_set(struct loop_io *io, int events, struct err *err); /* 0 = pause */
 void loop_io_free(struct loop_io *io);
 
-/* A one-shot timer, made unarmed. Arming again replaces the old time. */
+/* A one-shot timer, made unarmed, exact to a millisecond. Arming again replaces the old time. */
 typedef void loop_timer_fn(void *ctx);
 struct loop_timer *loop_timer_new(struct loop *l, loop_timer_fn *fn, void *ctx, struct err *err);
 void loop_timer_arm(struct loop_timer *t, uint64_t after_ns);

@@ -12,12 +12,11 @@ enum guard_group {
     READS_CLASS_GRAPH = 1 << 2, /* type.__subclasses__ __bases__ __base__ __mro__ */
     READS_FRAME = 1 << 3,       /* gi_frame …, tb_frame, f_back …; sys._getframe */
     READS_CODE = 1 << 4,        /* code.replace co_code … */
-    READS_MODULE = 1 << 5,      /* module.__dict__ */
-    MAY_EXECUTE = 1 << 6,       /* exec or eval of code that has been judged when it was compiled */
-    MAY_COMPILE = 1 << 7,       /* compile without judgement: the result is never executed */
-    MAY_OPEN = 1 << 8,          /* open files of the interpreter's own, for reading */
-    MAY_UNMARSHAL = 1 << 9,     /* marshal.loads */
-    MAY_PAIR = 1 << 10,         /* socket objects, for a socketpair within the process */
+    MAY_EXECUTE = 1 << 5,       /* exec or eval of code that has been judged when it was compiled */
+    MAY_COMPILE = 1 << 6,       /* compile without judgement: the result is never executed */
+    MAY_OPEN = 1 << 7,          /* open files of the interpreter's own, for reading */
+    MAY_UNMARSHAL = 1 << 8,     /* marshal.loads */
+    MAY_PAIR = 1 << 9,          /* socket objects, for a socketpair within the process */
 };
 
 struct guard_reader {

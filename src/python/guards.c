@@ -217,7 +217,6 @@ int guards_init(void)
          READS_CODE,
          {"replace", "__replace__", "co_code", "co_consts", "co_names", "_co_code_adaptive",
           "co_positions", "co_lines", NULL}},
-        {&PyModule_Type, "module", READS_MODULE, {"__dict__", NULL}},
     };
     return install_rows(rows, ARRAY_LEN(rows));
 }

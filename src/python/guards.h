@@ -25,7 +25,8 @@ int guards_learn(void);
 
 void guards_arm(void);
 
-/* The groups (enum guard_group) that the function running now, the innermost Python frame, may read. */
+/* The groups (enum guard_group) that the function running now, the innermost Python frame, may
+ * read. */
 unsigned guards_reader_bits(void);
 
 /* Is the innermost Python frame one of the program's own? */

@@ -294,3 +294,15 @@ PyObject *imports_new_function(void)
     Py_XSETREF(leaves, PyDict_New());
     return tops && leaves ? PyCFunction_NewEx(&guarded_import_def, NULL, NULL) : NULL;
 }
+
+int imports_narrow(const struct msg_run *run)
+{
+    if (import_rule_narrow(run, NULL) < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    /* what was found under another rule */
+    PyDict_Clear(tops);
+    PyDict_Clear(leaves);
+    return 0;
+}

@@ -9,10 +9,24 @@
 
 static PyObject *before; /* the module that was __main__ until now */
 
+/* Made by the rehearsal in the zygote and kept: the only other program that ever sees it is the one that
+ * the worker is for, and a copy in each worker would cost it a private page for nearly every built-in
+ * type. */
+static PyObject *builtins;
+
+static int prepare_builtins(const struct msg_run *run)
+{
+    if (builtins)
+        return imports_narrow(run);
+    builtins = imports_new_builtins(run);
+    return builtins ? 0 : -1;
+}
+
 PyObject *namespace_new(const struct msg_run *run)
 {
-    auto_py PyObject *builtins = imports_new_builtins(run);
-    auto_py PyObject *module = builtins ? PyModule_New("__main__") : NULL;
+    if (prepare_builtins(run) < 0)
+        return NULL;
+    auto_py PyObject *module = PyModule_New("__main__");
     if (!module)
         return NULL;
     PyObject *globals = PyModule_GetDict(module);

@@ -20,7 +20,7 @@ const char special_name_remedy[] =
     "Names with two underscores at both ends belong to Python itself; choose another name";
 
 /* dataclasses, CPython 3.11 to 3.14 */
-const char *const generated_names[] = {"__create_fn__", "__dataclass_*", NULL};
+const char *const generated_names[] = {"__create_fn__", "__dataclass_*", "__class__", NULL};
 
 /* ---- special names a program may use ---- */
 
@@ -133,6 +133,12 @@ static const struct name_row methods[] = {
     {"__trunc__", METHOD, NULL},
     {"__floor__", METHOD, NULL},
     {"__ceil__", METHOD, NULL},
+    /* methods of Python 2, which Python 3 does not call */
+    {"__nonzero__", METHOD, NULL},
+    {"__unicode__", METHOD, NULL},
+    {"__cmp__", METHOD, NULL},
+    {"__div__", METHOD, NULL},
+    {"__rdiv__", METHOD, NULL},
     /* copying */
     {"__copy__", METHOD, NULL},
     {"__deepcopy__", METHOD, NULL},
@@ -141,6 +147,9 @@ static const struct name_row methods[] = {
     {"__fspath__", METHOD, NULL},
     {"__html__", METHOD, NULL},
     {"__json__", METHOD, NULL},
+    {"__rich__", METHOD, NULL},
+    {"__rich_repr__", METHOD, NULL},
+    {"__tablename__", METHOD, NULL},
     {"__array__", METHOD, NULL},
     {"__array_ufunc__", METHOD, NULL},
     {"__array_function__", METHOD, NULL},
@@ -200,7 +209,8 @@ static const struct name_row module_names[] = {
     {"__credits__", GET | READ | DEFINE, NULL},      {"__status__", GET | READ | DEFINE, NULL},
     {"__date__", GET | READ | DEFINE, NULL},         {"__created__", GET | READ | DEFINE, NULL},
     {"__title__", GET | READ | DEFINE, NULL},        {"__description__", GET | READ | DEFINE, NULL},
-    {"__summary__", GET | READ | DEFINE, NULL},      {"__url__", GET | READ | DEFINE, NULL},
+    {"__summary__", GET | READ | DEFINE, NULL},      {"__docformat__", GET | READ | DEFINE, NULL},
+    {"__url__", GET | READ | DEFINE, NULL},
 };
 
 /* Defining them is harmless and ordinary; reading them off another object is not: called on a class
@@ -256,6 +266,7 @@ static const struct name_row refused_special[] = {
     {"__cached__", 0, USE_NO_FILES},
     {"__weakref__", 0, "Keep the object itself"},
     {"__annotate__", 0, "Read __annotations__"},
+    {"__metaclass__", 0, "Python 3 writes class A(metaclass=M)"},
     {"__array_interface__", 0, "Use the array's methods; its memory is its own"},
     {"__array_struct__", 0, "Use the array's methods; its memory is its own"},
 };

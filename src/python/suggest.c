@@ -1,5 +1,5 @@
 /* Suggestions: see suggest.h. Runs in the worker, after the program has failed. Candidates are what CPython's own
- * 3.12 would look at: the names of the frame that failed, or dir() of the object. */
+ * 3.12 would look at: the names of the frame that failed, or those of the object and its classes. */
 #include "python/suggest.h"
 
 #include <stdbool.h>
@@ -81,6 +81,29 @@ static int drop_unsuitable(PyObject *names, PyObject *wanted)
     return 0;
 }
 
+static int add_class_names(PyObject *names, PyTypeObject *type)
+{
+    PyObject *mro = type->tp_mro;
+    for (Py_ssize_t i = 0; mro && i < PyTuple_GET_SIZE(mro); i++)
+        if (add_keys(names, ((PyTypeObject *)PyTuple_GET_ITEM(mro, i))->tp_dict) < 0)
+            return -1;
+    return 0;
+}
+
+/* What dir() would say, from the structures: dir() asks the object, which may be hostile, and reads
+ * attributes that are guarded. */
+static PyObject *names_of(PyObject *obj)
+{
+    PyObject *names = PyList_New(0);
+    PyObject **dict = _PyObject_GetDictPtr(obj);
+    if (!names)
+        return NULL;
+    if ((dict && add_keys(names, *dict) < 0) || add_class_names(names, Py_TYPE(obj)) < 0 ||
+        (PyType_Check(obj) && add_class_names(names, (PyTypeObject *)obj) < 0))
+        Py_CLEAR(names);
+    return names;
+}
+
 static PyObject *candidates(PyObject *exc, PyObject **ret_wanted)
 {
     PyObject *names = NULL;
@@ -90,9 +113,9 @@ static PyObject *candidates(PyObject *exc, PyObject **ret_wanted)
     } else if (Py_TYPE(exc) == (PyTypeObject *)PyExc_AttributeError) {
         PyAttributeErrorObject *e = (PyAttributeErrorObject *)exc;
         *ret_wanted = Py_XNewRef(e->name);
-        names = e->obj ? PyObject_Dir(e->obj) : NULL;
+        names = e->obj ? names_of(e->obj) : NULL;
     }
-    /* dir() of a hostile object may raise anything: then there is no suggestion */
+    /* out of memory: then there is no suggestion */
     PyErr_Clear();
     return names;
 }

@@ -24,7 +24,7 @@ int cap_set(uint64_t keep, struct err *err)
 int cap_get(uint64_t *ret_any, struct err *err)
 {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2];
+    struct __user_cap_data_struct data[2] = {{0}};
     if (syscall(SYS_capget, &head, data) < 0)
         return err_set(err, ERR_SYS, "capget");
     uint64_t any = 0;
@@ -37,7 +37,7 @@ int cap_get(uint64_t *ret_any, struct err *err)
 int cap_ambient(uint64_t keep, struct err *err)
 {
     /* Only what is inheritable can be made ambient. */
-    uint64_t have;
+    uint64_t have = 0;
     if (cap_get(&have, err) < 0 || (keep && cap_set(have, err) < 0))
         return -1;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)

@@ -100,13 +100,9 @@ static void describe_input(const struct conf *conf, struct json_out *out)
         out, "timeout", "number",
         "Seconds the program may take before it is stopped. What it printed until "
         "then is returned.");
-    json_key(out, "default");
-    args_seconds_text(seconds, conf->timeout_ns);
-    json_put_raw(out, seconds, strlen(seconds));
+    pair_number(out, "default", args_seconds_text(seconds, conf->timeout_ns));
     json_pair_uint(out, "exclusiveMinimum", 0);
-    json_key(out, "maximum");
-    args_seconds_text(seconds, conf->max_timeout_ns);
-    json_put_raw(out, seconds, strlen(seconds));
+    pair_number(out, "maximum", args_seconds_text(seconds, conf->max_timeout_ns));
     schema_end_property(out);
     schema_begin_property(out, "capture_output", "boolean",
                           "False discards stdout and stderr: both come back empty.");

@@ -146,7 +146,7 @@ static int take_descriptors(struct worker *w, const int fds[4], struct err *err)
 static int warm_up(struct worker *w, struct err *err)
 {
     guards_arm();
-    if (rehearse(w->launch, false, err) < 0)
+    if (rehearse_briefly(w->launch, err) < 0)
         return -1;
     PyGC_Collect();
     memory_watch(&w->status->alloc_failed);

@@ -170,8 +170,10 @@ static int start(struct zygote *z, struct err *err)
     int rc = zygote_prepare(&z->launch, &ready, err);
     if (rc == 0 && enter_jail(z, err) < 0)
         rc = -1;
-    if (rc == 0 && (rehearse(&z->launch, true, err) < 0 || zygote_freeze(err) < 0))
+    if (rc == 0 && (rehearse_fully(&z->launch, err) < 0 || zygote_freeze(err) < 0))
         rc = -1;
+    /* measured once here, a worker has only the difference to find */
+    (void)jail_address_space();
     if (rc == 0 && prove(z, err) < 0)
         rc = err_prefix(err, "self-test");
     if (rc == 0) {

@@ -21,9 +21,10 @@ int zygote_freeze(struct err *err);
  * workers. Python exceptions are cleared; a failure is an error. */
 int worker_reseed(struct err *err);
 
-/* The throw-away program, run by zygote and worker alike before anything else. @failure_too: also one that ends in
- * a traceback (the zygote does, so that all it needs is loaded; a worker need not pay for that). */
-int rehearse(const struct msg_launch *launch, bool failure_too, struct err *err);
+/* Throw-away programs, run before anything else: by the zygote many things, so that whatever is
+ * imported or cached on first use is there; by a worker little. */
+int rehearse_fully(const struct msg_launch *launch, struct err *err);
+int rehearse_briefly(const struct msg_launch *launch, struct err *err);
 
 /* A worker, from fork to end. @fds: worker channel, stdout, stderr, status file; all of them are consumed. */
 _noreturn_ void worker_main(struct jail *jail, const struct msg_launch *launch, const int fds[4]);

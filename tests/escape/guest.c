@@ -143,7 +143,8 @@ static void in_worker(const struct guest_request *req)
         }
         if (n != (ssize_t)sizeof(reply)) {
             reply.value = -3;
-            snprintf(reply.text, sizeof(reply.text), "the worker died, status %#x", (unsigned)status);
+            snprintf(reply.text, sizeof(reply.text), "the worker died, status %#x",
+                     (unsigned)status);
         }
         reply.status = status;
     }

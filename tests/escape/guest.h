@@ -31,8 +31,8 @@ struct guest_request {
 };
 
 struct guest_reply {
-    int64_t value; /* TRY: what the harm returned; PYTHON: 0 = no exception; others: 0 or -1 */
-    int32_t error; /* TRY: errno */
+    int64_t value;  /* TRY: what the harm returned; PYTHON: 0 = no exception; others: 0 or -1 */
+    int32_t error;  /* TRY: errno */
     int32_t status; /* wait status of the worker */
     char text[24000];
 };

@@ -158,8 +158,12 @@ HARM(execute_python)
     if (pid < 0)
         return -1;
     if (pid == 0) {
-        char *argv[] = {(char *)"/usr/bin/python3.11", (char *)"-I", (char *)"-S", (char *)"-c",
-                        (char *)"pass", NULL};
+        char *argv[] = {(char *)"/usr/bin/python3.11",
+                        (char *)"-I",
+                        (char *)"-S",
+                        (char *)"-c",
+                        (char *)"pass",
+                        NULL};
         char *envp[] = {NULL};
         execve(argv[0], argv, envp);
         _exit(99);
@@ -232,7 +236,8 @@ HARM(set_host_name)
 
 HARM(run_written_code)
 {
-    void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *p =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return p == MAP_FAILED ? -1 : 0;
 }
 
@@ -287,16 +292,45 @@ HARM(allocate_far_too_much)
                : -1;
 }
 
-#define ROW(f) {#f, f}
+#define ROW(f)                                                                                     \
+    {                                                                                              \
+#f, f                                                                                      \
+    }
 const struct harm harms[] = {
-    ROW(read_passwd), ROW(read_through_proc_root), ROW(read_past_dotdot), ROW(stat_passwd),
-    ROW(read_host_root_by_handle), ROW(write_canary), ROW(remount_writable), ROW(mount_tmpfs),
-    ROW(mount_proc), ROW(chroot_elsewhere), ROW(change_mode), ROW(connect_tcp), ROW(listen_tcp),
-    ROW(send_udp), ROW(connect_abstract), ROW(fork_bomb), ROW(execute_python), ROW(kill_victim),
-    ROW(kill_group), ROW(kill_everything), ROW(trace_victim), ROW(read_victims_memory),
-    ROW(limit_victim), ROW(renice_victim), ROW(new_user_namespace), ROW(new_pid_namespace),
-    ROW(set_host_name), ROW(run_written_code), ROW(share_memory), ROW(memory_file_code),
-    ROW(use_io_uring), ROW(regain_capabilities), ROW(outlive_zygote),
-    ROW(use_inherited_descriptor), ROW(allocate_far_too_much),
+    ROW(read_passwd),
+    ROW(read_through_proc_root),
+    ROW(read_past_dotdot),
+    ROW(stat_passwd),
+    ROW(read_host_root_by_handle),
+    ROW(write_canary),
+    ROW(remount_writable),
+    ROW(mount_tmpfs),
+    ROW(mount_proc),
+    ROW(chroot_elsewhere),
+    ROW(change_mode),
+    ROW(connect_tcp),
+    ROW(listen_tcp),
+    ROW(send_udp),
+    ROW(connect_abstract),
+    ROW(fork_bomb),
+    ROW(execute_python),
+    ROW(kill_victim),
+    ROW(kill_group),
+    ROW(kill_everything),
+    ROW(trace_victim),
+    ROW(read_victims_memory),
+    ROW(limit_victim),
+    ROW(renice_victim),
+    ROW(new_user_namespace),
+    ROW(new_pid_namespace),
+    ROW(set_host_name),
+    ROW(run_written_code),
+    ROW(share_memory),
+    ROW(memory_file_code),
+    ROW(use_io_uring),
+    ROW(regain_capabilities),
+    ROW(outlive_zygote),
+    ROW(use_inherited_descriptor),
+    ROW(allocate_far_too_much),
 };
 const unsigned long harms_len = ARRAY_LEN(harms);

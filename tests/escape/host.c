@@ -30,7 +30,13 @@
 
 #define WORKER_ID 54321
 
+#define USER_ID 65534
+
 static int notified[1024];
+
+/* Opened before a change of user: the build folder may be one that nobody else can enter. */
+static int zygote_fd = -1, guest_fd = -1;
+static char guest_name[128];
 
 int host_notified(int nr)
 {
@@ -55,19 +61,46 @@ static void *answer(void *arg)
     }
 }
 
-static void copy_file(const char *from, const char *to)
+int host_prepare(int argc, char **argv)
+{
+    const char *guest = getenv("GUEST"), *zygote = getenv("ZYGOTE");
+    if (!guest || !zygote || !strrchr(guest, '/')) {
+        printf("Bail out! GUEST and ZYGOTE name the test's extension module and vivarium-zygote\n");
+        return 2;
+    }
+    guest_fd = open(guest, O_RDONLY | O_CLOEXEC);
+    zygote_fd = open(zygote, O_PATH | O_CLOEXEC);
+    snprintf(guest_name, sizeof(guest_name), "%s", strrchr(guest, '/') + 1);
+    if (guest_fd < 0 || zygote_fd < 0) {
+        printf("Bail out! cannot open %s or %s\n", guest, zygote);
+        return 2;
+    }
+    if (argc > 1 && strcmp(argv[1], "user") == 0) {
+        if (geteuid() != 0) {
+            printf("1..0 # SKIP not root: the other run is the ordinary user's\n");
+            return 0;
+        }
+        if (setgroups(0, NULL) < 0 || setresgid(USER_ID, USER_ID, USER_ID) < 0 ||
+            setresuid(USER_ID, USER_ID, USER_ID) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0) {
+            printf("Bail out! cannot become an ordinary user\n");
+            return 2;
+        }
+    }
+    return -1;
+}
+
+static void copy_guest(const char *to)
 {
     char data[65536];
-    int in = open(from, O_RDONLY | O_CLOEXEC);
     int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
-    REQUIRE(in >= 0 && out >= 0);
-    for (ssize_t n; (n = read(in, data, sizeof(data))) > 0;)
+    REQUIRE(out >= 0);
+    off_t at = 0;
+    for (ssize_t n; (n = pread(guest_fd, data, sizeof(data), at)) > 0; at += n)
         REQUIRE(fd_write_all(out, data, (size_t)n, NULL) == 0);
-    close(in);
     close(out);
 }
 
-_noreturn_ static void run_keeper(int exe, int channel, int stderr_fd)
+_noreturn_ static void run_keeper(int channel, int stderr_fd)
 {
     if (stderr_fd >= 0 && dup2(stderr_fd, 2) < 0)
         _exit(123);
@@ -79,33 +112,39 @@ _noreturn_ static void run_keeper(int exe, int channel, int stderr_fd)
         _exit(121);
     char *argv[] = {(char *)"vivarium-zygote", NULL};
     char *envp[] = {NULL};
-    execveat(exe, "", argv, envp, AT_EMPTY_PATH);
+    execveat(zygote_fd, "", argv, envp, AT_EMPTY_PATH);
     _exit(122);
+}
+
+static char folder_to_remove[64];
+
+static void remove_folder(void)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf %s", folder_to_remove);
+    if (*folder_to_remove && system(command) != 0)
+        printf("# %s failed\n", command);
 }
 
 static void start(struct host *h, int stderr_fd)
 {
     *h = (struct host){.launch_fd = -1, .control_fd = -1, .listener_fd = -1, .life_fd = -1};
-    /* The build folder may be one the worker's uid cannot enter. */
     snprintf(h->folder, sizeof(h->folder), "/tmp/vivarium-jail-XXXXXX");
     REQUIRE(mkdtemp(h->folder));
+    memcpy(folder_to_remove, h->folder, sizeof(folder_to_remove));
+    atexit(remove_folder);
     chmod(h->folder, 0755);
     char path[256];
-    const char *built = getenv("GUEST"), *exe_path = getenv("ZYGOTE");
-    REQUIRE(built && exe_path);
-    snprintf(path, sizeof(path), "%s/%s", h->folder, strrchr(built, '/') + 1);
-    copy_file(built, path);
+    snprintf(path, sizeof(path), "%s/%s", h->folder, guest_name);
+    copy_guest(path);
     int fds[2];
     struct err err = ERR_INIT;
     REQUIRE(sock_pair(SOCK_SEQPACKET, fds, &err) == 0);
-    int exe = open(exe_path, O_PATH | O_CLOEXEC);
-    REQUIRE(exe >= 0);
     h->keeper = fork();
     REQUIRE(h->keeper >= 0);
     if (h->keeper == 0)
-        run_keeper(exe, fds[1], stderr_fd);
+        run_keeper(fds[1], stderr_fd);
     close(fds[1]);
-    close(exe);
     h->launch_fd = fds[0];
 }
 
@@ -253,11 +292,8 @@ void host_stop(struct host *h)
     fd_close(&h->control_fd);
     fd_close(&h->launch_fd);
     int status = 0;
-    CHECK(waitpid(h->keeper, &status, 0) == h->keeper);
-    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf %s", h->folder);
-    CHECK(system(command) == 0);
+    REQUIRE(waitpid(h->keeper, &status, 0) == h->keeper);
+    REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 /* As container engines do it: no unshare at all, no clone with namespace flags, no clone3. */
@@ -298,4 +334,24 @@ void host_forbid_namespaces(enum forbid how)
         forbid_by_filter();
     else
         forbid_by_limit();
+}
+
+void host_forbid_landlock(void)
+{
+    struct sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 444 /* landlock_create_ruleset */, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    REQUIRE(task_no_new_privs(NULL) == 0);
+    REQUIRE(filter_load(program, sizeof(program) / sizeof(program[0]), NULL, NULL) == 0);
+}
+
+void host_hold_listener(void)
+{
+    struct sock_filter program[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    int listener;
+    REQUIRE(task_no_new_privs(NULL) == 0);
+    REQUIRE(filter_load(program, 1, &listener, NULL) == 0);
 }

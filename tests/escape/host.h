@@ -12,11 +12,15 @@
 struct host {
     pid_t keeper;
     int launch_fd, control_fd, listener_fd;
-    pid_t init; /* as LAUNCHED said */
+    pid_t init;         /* as LAUNCHED said */
     char failure[1024]; /* LAUNCH_FAILED */
     char folder[64];    /* temporary, holds the extension */
     int life_fd;        /* reads end of file when keeper, zygote and workers have all ended; -1 */
 };
+
+/* First thing in main(). With the argument "user" and as root the tests run as an ordinary user,
+ * without it as who we are. -1 = go on, else the exit status. */
+int host_prepare(int argc, char **argv);
 
 /* Start the keeper. As root it gets an unprivileged uid of its own. */
 void host_start(struct host *h);
@@ -29,8 +33,8 @@ bool host_launch(struct host *h, enum isolation isolation, void (*edit)(struct m
 /* Send a request and wait for its reply. false: the channel was closed. */
 bool host_ask(struct host *h, enum guest_op op, uint32_t walls, uint64_t number, const char *text,
               struct guest_reply *ret);
-/* host_start, host_launch, GUEST_ENTER (with its number); ends the test as skipped when this machine forbids
- * namespaces. */
+/* host_start, host_launch, GUEST_ENTER (with its number); ends the test as skipped when this
+ * machine forbids namespaces. */
 void host_open(struct host *h, enum isolation isolation, bool without_report);
 /* Launch has succeeded: enter the jail in the zygote. */
 void host_enter(struct host *h, bool without_report);
@@ -44,6 +48,11 @@ void host_stop(struct host *h);
  * user. */
 enum forbid { FORBID_BY_FILTER, FORBID_BY_LIMIT };
 void host_forbid_namespaces(enum forbid how);
+
+/* A machine without Landlock, for this process and all it starts. */
+void host_forbid_landlock(void);
+/* An outer sandbox that holds the only seccomp listener there can be. */
+void host_hold_listener(void);
 
 /* How many notifications of call @nr were answered so far. */
 int host_notified(int nr);

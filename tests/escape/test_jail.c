@@ -82,15 +82,46 @@ TEST(namespaces_are_refused_and_not_replaced_when_they_were_asked_for)
     host_stop(&host);
 }
 
+TEST(without_namespaces_and_landlock_nothing_is_started_and_the_text_says_what_to_enable)
+{
+    host_forbid_namespaces(FORBID_BY_FILTER);
+    host_forbid_landlock();
+    host_start(&host);
+    CHECK(!host_launch(&host, ISOLATION_AUTO, NULL));
+    CHECK(strstr(host.failure, "needs Landlock"));
+    host_stop(&host);
+}
+
+TEST(without_landlock_namespaces_hold_and_its_absence_is_said)
+{
+    host_forbid_landlock();
+    host_open(&host, ISOLATION_NAMESPACES, false);
+    REQUIRE(host_ask(&host, GUEST_PROBE, WALLS_ALL, 0, NULL, &reply));
+    CHECK(!strstr(reply.text, "|BROKEN|"));
+    CHECK(strstr(reply.text, "only Landlock protects|absent|this kernel has no Landlock"));
+    host_stop(&host);
+}
+
+TEST(under_an_outer_listener_calls_are_refused_without_a_report)
+{
+    host_hold_listener();
+    host_open(&host, ISOLATION_NAMESPACES, false);
+    CHECK(host.listener_fd == -1);
+    REQUIRE(host_ask(&host, GUEST_PROBE, WALLS_ALL, 0, NULL, &reply));
+    CHECK(!strstr(reply.text, "|BROKEN|"));
+    CHECK(strstr(reply.text, "refused calls are reported|absent"));
+    host_stop(&host);
+}
+
 /* ---- real harms, wall by wall ---- */
 
 /* Isolation and walls of one run of the harms. */
 enum {
     NS_ALL = 1 << 0,
-    NS_LOWER = 1 << 1,   /* no seccomp: namespaces, root, Landlock, limits, capabilities */
-    NS_ALONE = 1 << 2,   /* namespaces and root, and nothing held: no seccomp, no Landlock */
+    NS_LOWER = 1 << 1, /* no seccomp: namespaces, root, Landlock, limits, capabilities */
+    NS_ALONE = 1 << 2, /* namespaces and root, and nothing held: no seccomp, no Landlock */
     LL_ALL = 1 << 3,
-    LL_LOWER = 1 << 4,   /* Landlock and limits alone */
+    LL_LOWER = 1 << 4, /* Landlock and limits alone */
     SECCOMP_ALONE = 1 << 5,
     EVERYWHERE = 63,
 };
@@ -204,9 +235,9 @@ TEST(seccomp_holds_alone)
 
 TEST(the_harms_are_real_where_no_wall_is_in_the_way)
 {
-    static const char *const real[] = {"read_passwd", "write_canary", "fork_bomb", "execute_python",
-                                       "limit_victim", "run_written_code", "memory_file_code",
-                                       "share_memory", "listen_tcp", "connect_tcp"};
+    static const char *const real[] = {
+        "read_passwd",      "write_canary",     "fork_bomb",    "execute_python", "limit_victim",
+        "run_written_code", "memory_file_code", "share_memory", "listen_tcp",     "connect_tcp"};
     unlink("/tmp/vivarium-canary");
     host_open(&host, ISOLATION_LANDLOCK, true);
     for (size_t i = 0; i < sizeof(real) / sizeof(real[0]); i++) {
@@ -243,18 +274,18 @@ static void python(const char *program, const char *answer)
     CHECK(reply.value == 0 && strcmp(reply.text, answer) == 0);
 }
 
-static const char imports[] =
-    "import importlib, sys\n"
-    "bad = []\n"
-    "names = [n for n in sys.stdlib_module_names if n not in ('antigravity', 'this', 'idlelib', '_ios_support')]\n"
-    "for n in names:\n"
-    "    try:\n"
-    "        importlib.import_module(n)\n"
-    "    except ModuleNotFoundError:\n"
-    "        pass\n"
-    "    except BaseException as e:\n"
-    "        bad.append((n, str(e)))\n"
-    "answer = (len([n for n in names if n in sys.modules]) > 230, bad)\n";
+static const char imports[] = "import importlib, sys\n"
+                              "bad = []\n"
+                              "names = [n for n in sys.stdlib_module_names if n not in "
+                              "('antigravity', 'this', 'idlelib', '_ios_support')]\n"
+                              "for n in names:\n"
+                              "    try:\n"
+                              "        importlib.import_module(n)\n"
+                              "    except ModuleNotFoundError:\n"
+                              "        pass\n"
+                              "    except BaseException as e:\n"
+                              "        bad.append((n, str(e)))\n"
+                              "answer = (len([n for n in names if n in sys.modules]) > 230, bad)\n";
 
 static const char events[] = "import asyncio\n"
                              "async def one(n):\n"
@@ -272,9 +303,10 @@ static const char threads[] =
     "[t.join() for t in ts]\n"
     "answer = sum(q.get() for _ in ts)\n";
 
-static const char zones[] = "import zoneinfo, datetime\n"
-                            "d = datetime.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo('Asia/Tokyo'))\n"
-                            "answer = d.utcoffset()\n";
+static const char zones[] =
+    "import zoneinfo, datetime\n"
+    "d = datetime.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo('Asia/Tokyo'))\n"
+    "answer = d.utcoffset()\n";
 
 static const char randomness[] = "import ssl, secrets, os, uuid\n"
                                  "answer = len({ssl.RAND_bytes(8), secrets.token_bytes(8), "
@@ -337,7 +369,8 @@ TEST(workers_cost_little)
     host_stop(&host);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    return tap_main();
+    int status = host_prepare(argc, argv);
+    return status < 0 ? tap_main() : status;
 }

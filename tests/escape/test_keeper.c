@@ -1,4 +1,5 @@
-/* The keeper and init: what they say when something is wrong, and that nothing outlives its parent. */
+/* The keeper and init: what they say when something is wrong, and that nothing outlives its parent.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -259,7 +260,8 @@ TEST(packages_are_shown_read_only_under_a_neutral_path)
     CHECK(system("rm -r '/tmp/vivarium pack:ages'") == 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    return tap_main();
+    int status = host_prepare(argc, argv);
+    return status < 0 ? tap_main() : status;
 }

@@ -17,11 +17,10 @@ sys.path.insert(0, sys.argv[1])
 import _policy_test as policy  # noqa: E402
 import cases  # noqa: E402
 
-NEVER = set(  # noqa: SIM905
-    """__subclasses__ __bases__ __base__ __mro__ mro __globals__ __builtins__ __code__ __closure__ __func__
+WORDS = """__subclasses__ __bases__ __base__ __mro__ mro __globals__ __builtins__ __code__ __closure__ __func__
 __self__ __wrapped__ __dict__ __getattribute__ __reduce__ __reduce_ex__ __loader__ __spec__ __traceback__ gi_frame
-cr_frame ag_frame tb_frame f_back f_globals f_builtins f_locals co_code""".split()
-)
+cr_frame ag_frame tb_frame f_back f_globals f_builtins f_locals co_code"""
+NEVER = set(WORDS.split())
 NAMES = sorted(NEVER) + [
     "x",
     "eval",

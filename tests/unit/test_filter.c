@@ -1,5 +1,5 @@
-/* The two seccomp programs, run here in a small interpreter of classic BPF over every call number and
- * a corpus of arguments, against what the tables say in plain C. */
+/* The two seccomp programs, run here in a small interpreter of classic BPF over every call number
+ * and a corpus of arguments, against what the tables say in plain C. */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -68,8 +68,7 @@ static bool holds(const struct filter_arg *a, const uint64_t args[6], enum isola
     uint64_t value = a->value;
     if (value == FILTER_SELF_PID && isolation == ISOLATION_NAMESPACES)
         value = 1;
-    return a->test == ARG_IS ? args[a->index] == value
-                             : (args[a->index] & a->mask) == a->value;
+    return a->test == ARG_IS ? args[a->index] == value : (args[a->index] & a->mask) == a->value;
 }
 
 /* What rules.c says about a call. */
@@ -128,11 +127,12 @@ static void make_corpus(void)
     REQUIRE(corpus_len < ARRAY_LEN(corpus));
 }
 
-static struct jail_handover made;
+static struct jail_handover made; /* reachable to the end: no leak */
 
 static void build(enum isolation isolation)
 {
     struct err err = ERR_INIT;
+    jail_handover_done(&made);
     REQUIRE(filter_build(isolation, &made, &err) == 0);
     REQUIRE(made.report.len > 0 && made.worker.len > 0 && made.worker_quiet.len > 0);
     make_corpus();
@@ -144,7 +144,8 @@ typedef void check_fn(enum isolation isolation, int nr, const struct seccomp_dat
 static bool is_judged(int nr)
 {
     for (size_t i = 0; i < filter_rules_len; i++)
-        if (filter_rules[i].args[0].test && seccomp_syscall_resolve_name(filter_rules[i].name) == nr)
+        if (filter_rules[i].args[0].test &&
+            seccomp_syscall_resolve_name(filter_rules[i].name) == nr)
             return true;
     return nr == __NR_clone || nr == __NR_unshare || nr == __NR_setns;
 }

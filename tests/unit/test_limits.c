@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "jail/cgroup.h"
 #include "jail/internal.h"
 #include "tap.h"
 
@@ -17,6 +19,13 @@ static uint64_t truth(void)
     fclose(f);
     return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
+
+/* The sanitizer's shadow takes terabytes of address space. */
+#ifdef __SANITIZE_ADDRESS__
+#define NEEDS_PLAIN_MEMORY() SKIP("AddressSanitizer")
+#else
+#define NEEDS_PLAIN_MEMORY() (void)0
+#endif
 
 static void measures_well(void)
 {
@@ -44,6 +53,7 @@ TEST(the_address_space_is_found_from_below_and_from_above)
 
 TEST(searching_leaves_the_limit_as_it_was)
 {
+    NEEDS_PLAIN_MEMORY();
     struct rlimit before = {300 * MIB, 400 * MIB}, after;
     REQUIRE(setrlimit(RLIMIT_AS, &before) == 0);
     CHECK(jail_address_space() < 300 * MIB);
@@ -62,6 +72,7 @@ static bool can_map(uint64_t bytes)
 
 TEST(memory_is_limited_to_what_was_granted_and_can_be_relaxed_once)
 {
+    NEEDS_PLAIN_MEMORY();
     struct err err = ERR_INIT;
     REQUIRE(jail_limit_memory(jail_address_space(), 32 * MIB, &err) == 0);
     CHECK(can_map(31 * MIB));
@@ -103,6 +114,79 @@ TEST(fixed_limits_hold_for_every_worker)
     CHECK(getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_max == 64);
     CHECK(getrlimit(RLIMIT_MEMLOCK, &l) == 0 && l.rlim_max == 0);
     CHECK(getrlimit(RLIMIT_MSGQUEUE, &l) == 0 && l.rlim_max == 0);
+}
+
+/* ---- cgroup ----
+ * A folder of plain files stands for cgroupfs: it shows what is written where, not what a kernel
+ * makes of it. */
+
+static char group[64];
+
+static void put_file(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", group, name);
+    FILE *f = fopen(path, "we");
+    REQUIRE(f && fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+static const char *get_file(const char *name)
+{
+    static char text[128];
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", group, name);
+    FILE *f = fopen(path, "re");
+    REQUIRE(f);
+    text[0] = '\0';
+    (void)!fgets(text, sizeof(text), f);
+    fclose(f);
+    return text;
+}
+
+static void remove_group(void)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "rm -r %s", group);
+    CHECK(system(command) == 0);
+}
+
+static void make_group(void)
+{
+    snprintf(group, sizeof(group), "/tmp/vivarium-cgroup-XXXXXX");
+    REQUIRE(mkdtemp(group));
+    put_file("cgroup.controllers", "pids memory");
+    put_file("cgroup.subtree_control", "");
+}
+
+TEST(a_cgroup_leaf_is_limited_before_the_zygote_enters_it)
+{
+    make_group();
+    char leaf[128];
+    snprintf(leaf, sizeof(leaf), "%s/vivarium-zygote-7", group);
+    REQUIRE(mkdir(leaf, 0755) == 0);
+    put_file("vivarium-zygote-7/pids.max", "max");
+    put_file("vivarium-zygote-7/memory.max", "max");
+    put_file("vivarium-zygote-7/cgroup.procs", "");
+    struct err err = ERR_INIT;
+    CHECK(cgroup_enter(group, 7, &err) == 0);
+    CHECK(atoi(get_file("vivarium-zygote-7/pids.max")) > 0);
+    CHECK(atoll(get_file("vivarium-zygote-7/memory.max")) > 0);
+    CHECK_STR(get_file("vivarium-zygote-7/cgroup.procs"), "0");
+    remove_group();
+}
+
+TEST(a_cgroup_without_the_pids_controller_is_refused_with_a_remedy)
+{
+    make_group();
+    char path[128];
+    snprintf(path, sizeof(path), "%s/cgroup.subtree_control", group);
+    REQUIRE(unlink(path) == 0);
+    struct err err = ERR_INIT;
+    CHECK(cgroup_enter(group, 7, &err) < 0);
+    CHECK(strstr(err.text, "pids") && strstr(err.text, "Delegate="));
+    snprintf(path, sizeof(path), "%s/vivarium-zygote-7", group);
+    CHECK(access(path, F_OK) < 0);
+    remove_group();
 }
 
 int main(void)
