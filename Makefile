@@ -6,7 +6,7 @@ PYTHON := /usr/bin/python3
 VENV   := .venv/bin/python
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test check asan bench install dev-install dev test-fresh format clean
+.PHONY: help build demo test check asan bench install dev-install dev test-fresh test-vm format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,9 +40,14 @@ test-fresh: ## make demo and make test in bare Debian 12 and 13 roots
 	@scripts/setup fresh
 	@tests/fresh/run
 
+test-vm: build ## the delegated cgroup, in a virtual machine that has nothing but cgroup v2
+	@scripts/setup vm
+	@tests/vm/run.sh $(BUILD)
+
 install: build ## install below PREFIX, /usr/local by default
 	@meson configure $(BUILD) --prefix $(PREFIX)
-	@meson install -C $(BUILD) --no-rebuild
+	@meson compile -C $(BUILD)
+	@meson install -C $(BUILD) --no-rebuild --quiet
 
 dev-install: build ## a virtual environment in .venv with test tools and the Python launcher
 	@scripts/setup test dev

@@ -115,8 +115,10 @@ void check_user_namespaces(const struct identities *ids, struct finding *f)
         int error;
         char step[32];
     } answer = {EIO, "start"};
-    if (pipe2(fds, O_CLOEXEC) < 0)
+    if (pipe2(fds, O_CLOEXEC) < 0) {
+        say(f, FINDING_NOTE, "user namespaces", "pipe: %s", strerror(errno));
         return;
+    }
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {
@@ -169,13 +171,4 @@ void check_landlock(struct finding *f)
     advise(f,
            "Add landlock to the kernel's lsm= boot parameter (CONFIG_SECURITY_LANDLOCK). It is a "
            "second wall behind the namespaces, and the only one where these are forbidden.");
-}
-
-void check_cgroup(struct finding *f)
-{
-    if (access("/sys/fs/cgroup/cgroup.controllers", R_OK) == 0)
-        say(f, FINDING_OK, "cgroup v2", "mounted; used where a subtree is delegated to us");
-    else
-        say(f, FINDING_NOTE, "cgroup v2",
-            "not mounted; memory and CPU are bounded by resource limits of each process");
 }

@@ -17,6 +17,5 @@ void check_kernel(struct finding *f);
 void check_user_namespaces(const struct identities *ids, struct finding *f);
 void check_seccomp(struct finding *f);
 void check_landlock(struct finding *f);
-void check_cgroup(struct finding *f);
 
 #endif

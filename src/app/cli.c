@@ -89,7 +89,7 @@ static int parse_variable(struct word *w, struct cli *cli, struct err *err)
             value = "true";
         else if (!value && take_value(w, "VALUE", &value, err) < 0)
             return -1;
-        if (!*value)
+        if (str_empty(value))
             return err_set(err, ERR_INVALID, "%s needs a value; allowed: %s", option,
                            docs[i].allowed);
         return add_pair(&cli->flags, docs[i].name, value, err) < 0 ? -1 : 1;
@@ -124,7 +124,7 @@ static int parse_option(const struct cli_command *command, struct word *w, struc
 {
     for (size_t i = 0; i < command->options_len; i++) {
         const struct cli_option *o = &command->options[i];
-        const char *value;
+        const char *value = NULL;
         if (!str_eq(o->name, w->name))
             continue;
         if (take_value(w, o->argument, &value, err) < 0)

@@ -43,6 +43,8 @@ static const int denied[] = {
     SYS_vfork,
 #endif
     SYS_ptrace,
+    SYS_pidfd_getfd,
+    SYS_kcmp,
     SYS_process_vm_readv,
     SYS_process_vm_writev,
     SYS_unshare,
@@ -52,7 +54,10 @@ static const int denied[] = {
     SYS_pivot_root,
     SYS_chroot,
     SYS_open_tree,
+    SYS_open_by_handle_at,
     SYS_move_mount,
+    SYS_mount_setattr,
+    SYS_fspick,
     SYS_fsopen,
     SYS_fsconfig,
     SYS_fsmount,
@@ -64,10 +69,15 @@ static const int denied[] = {
     SYS_finit_module,
     SYS_delete_module,
     SYS_kexec_load,
+    SYS_kexec_file_load,
     SYS_add_key,
     SYS_request_key,
     SYS_keyctl,
     SYS_personality,
+    /* It speaks over descriptors it has. The user's session bus or an agent's socket, which
+     * Landlock does not cover, would run a program for whoever connects. */
+    SYS_socket,
+    SYS_connect,
 };
 
 #define DENY(code)   (SECCOMP_RET_ERRNO | ((code)&SECCOMP_RET_DATA))

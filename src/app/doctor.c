@@ -67,7 +67,7 @@ static void examine_machine(struct doctor *d)
         check_user_namespaces(&ids, &f);
         print_finding(d, f.state, f.what, f.detail, f.remedy);
     }
-    void (*const checks[])(struct finding *) = {check_seccomp, check_landlock, check_cgroup};
+    void (*const checks[])(struct finding *) = {check_seccomp, check_landlock};
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         checks[i](&f);
         print_finding(d, f.state, f.what, f.detail, f.remedy);
@@ -121,6 +121,20 @@ static void print_proof(struct doctor *d, const struct msg_proof *proof)
     }
 }
 
+/* Started from a shell or by a client there is seldom one, and the limits of each program hold
+ * without: so its absence is no more than a note. */
+static void print_cgroup(struct doctor *d, const struct engine_info *info)
+{
+    if (info->cgroup)
+        print_finding(d, FINDING_OK, "cgroup", info->cgroup, NULL);
+    else
+        print_finding(
+            d, FINDING_NOTE, "cgroup", info->no_cgroup,
+            "Optional: bounds memory and tasks of all programs together. Start the server "
+            "in a unit of its own with the subtree delegated, e.g. systemd-run --user "
+            "--scope -p Delegate=yes vivarium serve");
+}
+
 static int look(void *ctx, struct runtime *r, const struct engine_info *info)
 {
     struct doctor *d = ctx;
@@ -140,6 +154,7 @@ static int look(void *ctx, struct runtime *r, const struct engine_info *info)
                   r->confined ? "without capabilities, and confined by Landlock itself"
                               : "without capabilities; no Landlock to confine it further",
                   NULL);
+    print_cgroup(d, info);
     if (info->proof_items)
         print_proof(d, info->proof_items);
     if (info->failure)

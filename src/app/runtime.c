@@ -1,8 +1,9 @@
 /* The common start: see runtime.h. Runs in the server.
  *
  * Order matters: find the parts, decide who to be, open the record (as root: for the later owner),
- * start the keeper (which drops to its own user before exec), make the engine, and only then drop
- * and confine ourselves. Nothing from outside but configuration has been read until then. */
+ * arrange the cgroups, start the keeper (which drops to its own user before exec), make the engine,
+ * and only then drop and confine ourselves. Nothing from outside but configuration has been read
+ * until then. */
 #include "app/runtime.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include "app/log.h"
 #include "app/stage.h"
 #include "sys/clock.h"
+#include "sys/fd.h"
 #include "sys/task.h"
 
 #define SAY_AGAIN_NS 60000000000u
@@ -204,9 +206,13 @@ static int make_readable(struct runtime *r, struct err *err)
 static int start_engine(struct runtime *r, struct err *err)
 {
     int launch_fd;
-    if (keeper_spawn(&r->places, &r->ids, &r->keeper, &launch_fd, err) < 0)
+    delegation_claim(&r->ids, &r->delegation);
+    if (keeper_spawn(&r->places, &r->ids, r->delegation.keeper_fd, &r->keeper, &launch_fd, err) < 0)
         return -1;
-    struct engine_hooks hooks = {.on_state = on_state,
+    fd_close(&r->delegation.keeper_fd);
+    struct engine_hooks hooks = {.cgroup = r->delegation.programs,
+                                 .no_cgroup = r->delegation.why_not,
+                                 .on_state = on_state,
                                  .may_start = may_start,
                                  .on_finished = on_finished,
                                  .on_log = on_log,
@@ -244,7 +250,8 @@ static int start(struct runtime *r, bool recorded, struct err *err)
 int runtime_start(struct runtime *r, const struct conf *conf, bool recorded,
                   const struct runtime_hooks *hooks, struct err *err)
 {
-    *r = (struct runtime){.conf = conf, .hooks = *hooks, .keeper.pidfd = -1};
+    *r = (struct runtime){
+        .conf = conf, .hooks = *hooks, .keeper.pidfd = -1, .delegation.keeper_fd = -1};
     if (start(r, recorded, err) == 0)
         return 0;
     runtime_end(r);
@@ -288,8 +295,9 @@ void runtime_end(struct runtime *r)
     record_free(r->record);
     loop_free(r->loop);
     places_done(&r->places);
+    delegation_done(&r->delegation);
     free(r->said);
-    *r = (struct runtime){0};
+    *r = (struct runtime){.keeper.pidfd = -1, .delegation.keeper_fd = -1};
 }
 
 bool runtime_settled(const struct engine_info *info)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "app/delegation.h"
 #include "app/places.h"
 #include "app/privilege.h"
 #include "app/spawn.h"
@@ -29,6 +30,7 @@ struct runtime {
     struct runtime_hooks hooks;
     struct places places;
     struct identities ids;
+    struct delegation delegation;
     struct loop *loop;
     struct record *record;
     struct engine *engine;

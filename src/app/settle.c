@@ -3,8 +3,11 @@
 
 #include "app/cli.h"
 #include "app/log.h"
+#include "catalog/profiles.h"
 
-#define PATIENCE_NS 30000000000u
+/* As long as the engine gives a start, and a little more, so that its reason is shown. */
+#define PATIENCE_NS              35000000000u
+#define PATIENCE_DATA_SCIENCE_NS 125000000000u
 
 struct settling {
     struct runtime runtime;
@@ -32,7 +35,8 @@ static int wait_and_look(struct settling *s, settle_fn *fn, void *ctx, struct er
         loop_timer_free(patience);
         return -1;
     }
-    loop_timer_arm(patience, PATIENCE_NS);
+    bool slow = s->runtime.conf->profiles & PROFILE_DATA_SCIENCE;
+    loop_timer_arm(patience, slow ? PATIENCE_DATA_SCIENCE_NS : PATIENCE_NS);
     struct engine_info info;
     engine_info(s->runtime.engine, &info);
     int r = s->settled || runtime_settled(&info) ? 0 : runtime_run(&s->runtime, err);

@@ -8,18 +8,30 @@
 
 #include "app/log.h"
 
-void show_tinted(FILE *f, enum tint tint, const char *fmt, ...)
+/* True: end_tint() has to take it back. */
+static bool begin_tint(FILE *f, enum tint tint)
 {
     static const char *const codes[] = {"", "32", "33", "31", "2", "1"};
     bool colour = tint != TINT_PLAIN && log_colour(fileno(f));
     if (colour)
         fprintf(f, "\033[%sm", codes[tint]);
+    return colour;
+}
+
+static void end_tint(FILE *f, bool colour)
+{
+    if (colour)
+        fputs("\033[0m", f);
+}
+
+void show_tinted(FILE *f, enum tint tint, const char *fmt, ...)
+{
+    bool colour = begin_tint(f, tint);
     va_list ap;
     va_start(ap, fmt);
     vfprintf(f, fmt, ap);
     va_end(ap);
-    if (colour)
-        fputs("\033[0m", f);
+    end_tint(f, colour);
 }
 
 /* Is p[0..n) the UTF-8 form of a C1 control (U+0080 … U+009F) or a bidirectional override, which
@@ -60,8 +72,9 @@ void show_program_text(FILE *f, const char *text, size_t n)
 
 void show_line(FILE *f, enum tint tint, const char *text)
 {
-    show_tinted(f, tint, "%s", "");
+    bool colour = begin_tint(f, tint);
     put_safe(f, text, strlen(text), false);
+    end_tint(f, colour);
     putc('\n', f);
 }
 
@@ -76,7 +89,9 @@ static void show_remedy(FILE *f, const char *remedy)
 void show_violations(FILE *f, const struct violation *items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        fprintf(f, "  Line %u: ", items[i].line);
+        fputs("  ", f);
+        if (items[i].line > 0)
+            fprintf(f, "Line %u: ", items[i].line);
         show_line(f, TINT_PLAIN, items[i].message);
         bool again = i + 1 < n && str_eq(items[i].remedy, items[i + 1].remedy);
         if (!again)

@@ -20,18 +20,14 @@ static bool is_blank(const uint8_t *data, size_t n)
 
 int source_read(const char *name, size_t max, struct buf *ret, struct err *err)
 {
-    auto_close int opened = -1;
-    int fd = STDIN_FILENO;
-    if (strcmp(name, "-") != 0) {
-        fd = opened = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        struct stat st;
-        if (fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
-            errno = EISDIR;
-            fd = -1;
-        }
-        if (fd < 0)
-            return err_set(err, ERR_INVALID, "cannot read %s: %s", name, strerror(errno));
-    }
+    bool standard_input = strcmp(name, "-") == 0;
+    auto_close int fd = standard_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                                       : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+    bool folder = fd >= 0 && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+    if (fd < 0 || folder)
+        return err_set(err, ERR_INVALID, "cannot read %s: %s", name,
+                       strerror(folder ? EISDIR : errno));
     if (buf_reserve(ret, max + 1, err) < 0)
         return -1;
     size_t n;

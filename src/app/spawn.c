@@ -28,6 +28,7 @@ extern char **environ;
 struct child {
     const struct identities *ids;
     int exe_fd, channel_fd, null_fd, error_fd;
+    int cgroup_fd; /* -1 = stay where the server is */
     pid_t parent;
     char *envp[MAX_ENV];
 };
@@ -37,9 +38,9 @@ struct failure {
     int step; /* index in steps[] */
     int error;
 };
-static const char *const steps[] = {"start a session", "arrange descriptors",
-                                    "become the worker user", "die with the server",
-                                    "execute vivarium-zygote"};
+static const char *const steps[] = {"start a session",     "arrange descriptors",
+                                    "enter its cgroup",    "become the worker user",
+                                    "die with the server", "execute vivarium-zygote"};
 
 _noreturn_ static void fail(const struct child *c, int step, int error)
 {
@@ -69,15 +70,17 @@ _noreturn_ static void child_main(struct child *c)
     if (dup2(c->null_fd, STDIN_FILENO) < 0 || dup2(c->null_fd, STDOUT_FILENO) < 0 ||
         dup2(c->channel_fd, KEEPER_FD) < 0)
         fail(c, 1, errno);
+    if (c->cgroup_fd >= 0 && write(c->cgroup_fd, "0", 1) != 1)
+        fail(c, 2, errno);
     int error = privilege_become_worker(c->ids);
     if (error)
-        fail(c, 2, error);
+        fail(c, 3, error);
     /* After the change of ids, which clears it. With two ids the kernel will not deliver it across
      * users; then it is the end of the launch channel that ends the keeper. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != c->parent)
-        fail(c, 3, errno);
+        fail(c, 4, errno);
     execveat(c->exe_fd, "", argv, c->envp, AT_EMPTY_PATH);
-    fail(c, 4, errno);
+    fail(c, 5, errno);
 }
 
 /* A keeper's environment: nothing of ours (which may hold tokens), but for what sanitizers read. */
@@ -140,8 +143,15 @@ static int start(struct child *c, int error_read_fd, struct keeper *ret, struct 
     return task_open(pid, &ret->pidfd, err);
 }
 
-int keeper_spawn(const struct places *places, const struct identities *ids, struct keeper *ret,
-                 int *ret_fd, struct err *err)
+/* The child's view of @fd, out of the way of its own descriptors; -1 stays -1. */
+static int copy_up(int fd, int *ret, struct err *err)
+{
+    *ret = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, KEEPER_FD + 1);
+    return fd >= 0 && *ret < 0 ? err_set(err, ERR_SYS, "duplicate a descriptor") : 0;
+}
+
+int keeper_spawn(const struct places *places, const struct identities *ids, int cgroup_fd,
+                 struct keeper *ret, int *ret_fd, struct err *err)
 {
     int pair[2] = {-1, -1};
     int pipe_fds[2] = {-1, -1};
@@ -152,13 +162,14 @@ int keeper_spawn(const struct places *places, const struct identities *ids, stru
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return err_set(err, ERR_SYS, "pipe");
     auto_close int error_read = pipe_fds[0];
-    struct child c = {.ids = ids, .exe_fd = -1, .null_fd = -1, .parent = getpid()};
+    struct child c = {.ids = ids, .exe_fd = -1, .null_fd = -1, .cgroup_fd = -1, .parent = getpid()};
     c.error_fd = pipe_fds[1];
     c.channel_fd = theirs;
     make_environment(c.envp);
     c.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     int r = c.null_fd < 0 ? err_set(err, ERR_SYS, "open /dev/null") : 0;
-    if (r == 0 && open_executable(places->zygote, &c.exe_fd, err) < 0)
+    if (r == 0 && (open_executable(places->zygote, &c.exe_fd, err) < 0 ||
+                   copy_up(cgroup_fd, &c.cgroup_fd, err) < 0))
         r = -1;
     if (r == 0 && (move_up(&c.exe_fd, err) < 0 || move_up(&c.null_fd, err) < 0 ||
                    move_up(&c.error_fd, err) < 0 || move_up(&theirs, err) < 0))
@@ -169,6 +180,7 @@ int keeper_spawn(const struct places *places, const struct identities *ids, stru
     fd_close(&c.exe_fd);
     fd_close(&c.null_fd);
     fd_close(&c.error_fd);
+    fd_close(&c.cgroup_fd);
     if (r < 0 || fd_set_nonblock(ours, true, err) < 0)
         return -1;
     *ret_fd = take_fd(&ours);

@@ -86,10 +86,27 @@ static int open_stage(int *ret_fd, struct err *err)
     return 0;
 }
 
+/* 0, or -1 when it is not under its right name: another server was quicker, then that is no error.
+ */
+static int fill_and_name(DIR *from, int stage, int to, const char *temporary, const char *key,
+                         struct err *err)
+{
+    rewinddir(from);
+    for (struct dirent *e; (e = readdir(from));)
+        if (places_is_module(e->d_name) && copy_file(dirfd(from), to, e->d_name, err) < 0)
+            return -1;
+    if (renameat(stage, temporary, stage, key) == 0)
+        return 0;
+    if (errno != EEXIST && errno != ENOTEMPTY)
+        err_set(err, ERR_SYS, "name a folder in %s", STAGE_DIR);
+    return -1;
+}
+
 /* Fill a folder under a name of its own, then give it the right one: no other server ever sees half
- * of it. */
+ * of it, and on failure nothing is left. */
 static int fill(DIR *from, int stage, const char *key, struct err *err)
 {
+    struct err why = ERR_INIT;
     char temporary[64];
     unsigned long long tag;
     random_bytes(&tag, sizeof(tag));
@@ -98,22 +115,17 @@ static int fill(DIR *from, int stage, const char *key, struct err *err)
         return err_set(err, ERR_SYS, "make a folder in %s", STAGE_DIR);
     auto_close int to = openat(stage, temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (to < 0 || fchmod(to, 0755) < 0)
-        return err_set(err, ERR_SYS, "make a folder in %s", STAGE_DIR);
-    rewinddir(from);
-    for (struct dirent *e; (e = readdir(from));)
-        if (places_is_module(e->d_name) && copy_file(dirfd(from), to, e->d_name, err) < 0)
-            return -1;
-    if (renameat(stage, temporary, stage, key) == 0)
+        err_set(&why, ERR_SYS, "make a folder in %s", STAGE_DIR);
+    else if (fill_and_name(from, stage, to, temporary, key, &why) == 0)
         return 0;
-    if (errno != EEXIST && errno != ENOTEMPTY)
-        return err_set(err, ERR_SYS, "name a folder in %s", STAGE_DIR);
-    /* Another server was quicker. */
     rewinddir(from);
-    for (struct dirent *e; (e = readdir(from));)
+    for (struct dirent *e; to >= 0 && (e = readdir(from));)
         if (places_is_module(e->d_name))
             unlinkat(to, e->d_name, 0);
     unlinkat(stage, temporary, AT_REMOVEDIR);
-    return 0;
+    if (why.code && err)
+        *err = why;
+    return why.code ? -1 : 0;
 }
 
 int stage_extension(const char *extension_dir, char **ret_dir, struct err *err)

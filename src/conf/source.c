@@ -49,7 +49,7 @@ const char *shown(const char *text)
         out[n++] = isprint((unsigned char)*text) ? *text : '?';
     out[n] = '\0';
     if (*text)
-        strcpy(out + n, "...");
+        memcpy(out + n, "...", sizeof("..."));
     return out;
 }
 

@@ -14,7 +14,7 @@ const struct tuning tuning_default = {
     .start_ns = 30 * NS_PER_S,
     .start_grace_ns = NS_PER_S,
     .warm_ns = 10 * NS_PER_S,
-    .kill_ns = 2 * NS_PER_S,
+    .kill_ns = 10 * NS_PER_S,       /* a large one is torn down slowly on a busy machine */
     .compile_ns = 2500 * NS_PER_MS, /* the worker's own cap is 2 s */
     .validate_ns = 5 * NS_PER_S,
     .backoff_ns = 100 * NS_PER_MS,
@@ -73,6 +73,8 @@ void engine_info(struct engine *e, struct engine_info *ret)
         .hello = f->has_hello ? &f->hello : NULL,
         .proof_items = f->has_proof ? &f->proof : NULL,
         .ready = f->has_ready ? &f->ready : NULL,
+        .cgroup = e->hooks.cgroup,
+        .no_cgroup = e->hooks.no_cgroup,
         .idle_workers = e->active ? e->active->count[WORKER_WARM] : 0,
         .running = e->running,
         .queued = e->queue.len,

@@ -93,7 +93,8 @@ struct engine_info {
     const char *failure;           /* why nothing can be run, or NULL */
     const struct msg_hello *hello; /* NULL until the zygote has said it */
     const struct msg_proof *proof_items;
-    const struct msg_ready *ready; /* NULL until then */
+    const struct msg_ready *ready;  /* NULL until then */
+    const char *cgroup, *no_cgroup; /* as in struct engine_hooks */
     unsigned idle_workers, running, queued;
     uint64_t executions; /* finished since start */
 };
@@ -104,6 +105,9 @@ typedef void engine_state_fn(void *ctx, struct engine *e);
 
 /* What app wires up; each may be NULL. */
 struct engine_hooks {
+    /* Folder of a delegated cgroup v2 subtree in which each zygote gets a leaf; without, why there
+     * is none. Both borrowed. */
+    const char *cgroup, *no_cgroup;
     engine_state_fn *on_state;
     /* Before an execution starts: false = refuse to run unrecorded (*err says why). */
     bool (*may_start)(void *ctx, struct err *err);

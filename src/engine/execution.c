@@ -40,8 +40,16 @@ int request_check(const struct conf *conf, const struct exec_request *req, struc
                        "memory_limit must be more than 0 and at most %llu bytes "
                        "(SANDBOX_MAX_MEMORY_LIMIT)",
                        (unsigned long long)conf->max_memory_bytes);
+    if (req->narrowed && req->imports && req->imports->len > MSG_MAX_LIST)
+        return err_set(err, ERR_INVALID, "allowed_imports: %zu names; at most %d are allowed",
+                       req->imports->len, MSG_MAX_LIST);
     for (size_t i = 0; req->narrowed && req->imports && i < req->imports->len; i++) {
         const char *name = req->imports->items[i];
+        /* A submodule of a permitted package is permitted, whatever its name: so the name may be
+         * anything, and has to fit into the message. */
+        if (strlen(name) > MSG_MAX_NAME)
+            return err_set(err, ERR_INVALID, "allowed_imports: '%.40s...' is longer than %d bytes",
+                           name, MSG_MAX_NAME);
         if (module_permitted(&conf->modules, name) == MODULE_NO)
             return err_set(err, ERR_INVALID, "allowed_imports: '%s' is not permitted here", name);
     }
@@ -231,7 +239,8 @@ static bool hand_over(struct engine *e, struct execution *x)
     }
     struct worker *w;
     /* The newest: its pages are the warmest. */
-    while (e->active && (w = TAILQ_LAST(&e->active->workers[WORKER_WARM], worker_list)) != NULL) {
+    while (e->active && !e->active->broken &&
+           (w = TAILQ_LAST(&e->active->workers[WORKER_WARM], worker_list)) != NULL) {
         if (worker_run(w, x, &run) == 0)
             return true;
     }

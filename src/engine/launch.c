@@ -115,6 +115,7 @@ static int send_launch(struct zygote *z, int their_fd, struct err *err)
         .python_path = conf->python_path,
         .modules = conf->modules,
         .preload = preload,
+        .cgroup = (char *)(uintptr_t)z->e->hooks.cgroup, /* only read */
     };
     auto_wire_out struct wire_out out = WIRE_OUT_INIT(MSG_MAX_DATAGRAM);
     msg_put_launch(&out, &m);

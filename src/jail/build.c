@@ -258,8 +258,8 @@ static int build_with(const struct jail_request *req, const struct survey *s,
                                                    : without_namespaces(req->launch, s, h, err);
     if (r < 0 || filter_build(req->isolation, h, err) < 0)
         return -1;
-    start->python = strdup(s->python);
-    start->extension_dir = strdup(inside->extension_dir);
+    start->python = s->python ? strdup(s->python) : NULL;
+    start->extension_dir = inside->extension_dir ? strdup(inside->extension_dir) : NULL;
     if (!start->python || !start->extension_dir)
         return err_nomem(err);
     return spec_write(inside, h, &start->spec_fd, err);

@@ -74,7 +74,7 @@ uint64_t jail_address_space(void)
         return 0;
     /* The smallest limit under which a page still fits is what is in use, and that page. The stack
      * must not have to grow meanwhile: that would be a SIGSEGV. */
-    volatile char stack[64 * 1024];
+    volatile char stack[8 * 1024];
     for (size_t i = 0; i < sizeof(stack); i += 1024)
         stack[i] = 0;
     uint64_t low = 0, high = last_found, stride = PRECISION;

@@ -32,12 +32,10 @@
 #include "jail/internal.h"
 
 #define IS(i, v)                                                                                   \
-    (struct filter_arg)                                                                            \
     {                                                                                              \
         ARG_IS, (i), 0, (v)                                                                        \
     }
 #define BITS(i, m, v)                                                                              \
-    (struct filter_arg)                                                                            \
     {                                                                                              \
         ARG_BITS, (i), (m), (v)                                                                    \
     }

@@ -188,7 +188,7 @@ static int flush_trace(struct trace *t, struct err *err)
 static int add_name(struct trace *t, const char *name, struct err *err)
 {
     /* The loader splits its list at these and has no way to quote them. */
-    if (strpbrk(name, " :\n"))
+    if (!name || strpbrk(name, " :\n"))
         return 0;
     if (t->names.len + strlen(name) + 1 > MAX_PRELOAD && flush_trace(t, err) < 0)
         return -1;

@@ -7,6 +7,7 @@
 #include "json/json.h"
 
 #include <string.h>
+#include <sys/random.h>
 
 /* The end of the string that starts after @p, or @end when it does not end. */
 static const char *skip_string(const char *p, const char *end)
@@ -58,6 +59,20 @@ static int check_shape(const char *data, size_t n, const struct json_limits *lim
     return 0;
 }
 
+/* jansson would take the seed of its hash tables from /dev/urandom, which the confined server
+ * cannot open, and then from time and pid, which can be guessed: keys that all collide cost
+ * seconds. */
+static void seed_hashes(void)
+{
+    static bool seeded;
+    size_t seed = 0;
+    if (seeded)
+        return;
+    if (getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed) && seed != 0)
+        json_object_seed(seed);
+    seeded = true;
+}
+
 json_t *json_parse(const char *data, size_t n, const struct json_limits *limits, struct err *err)
 {
     if (n > limits->max_bytes) {
@@ -67,6 +82,7 @@ json_t *json_parse(const char *data, size_t n, const struct json_limits *limits,
     if (check_shape(data, n, limits, err) < 0)
         return NULL;
     json_error_t why;
+    seed_hashes();
     json_t *v =
         json_loadb(data, n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
     if (v)

@@ -188,8 +188,7 @@ static int on_end(struct keeper *k, const uint8_t *body, size_t n, struct err *e
     if (msg_get_id(body, n, &id, err) < 0)
         return -1;
     struct zygote *z;
-    LIST_FOREACH(z, &k->zygotes, link)
-    {
+    LIST_FOREACH(z, &k->zygotes, link) {
         if (z->launch.id == id)
             end(z);
     }
@@ -275,8 +274,7 @@ static int wait_and_serve(struct keeper *k, struct err *err)
     nfds_t n = 1;
     p[0] = (struct pollfd){.fd = k->fd, .events = POLLIN};
     struct zygote *z;
-    LIST_FOREACH(z, &k->zygotes, link)
-    {
+    LIST_FOREACH(z, &k->zygotes, link) {
         of[n] = z;
         p[n++] =
             (struct pollfd){.fd = z->report_fd >= 0 ? z->report_fd : z->pidfd, .events = POLLIN};
@@ -309,8 +307,7 @@ int keeper_run(int fd, struct err *err)
     if (r < 0 && is_hangup(err))
         r = 0;
     struct zygote *z;
-    LIST_FOREACH(z, &k.zygotes, link)
-    {
+    LIST_FOREACH(z, &k.zygotes, link) {
         end(z);
     }
     while ((z = LIST_FIRST(&k.zygotes))) {

@@ -12,10 +12,12 @@
 #include "python/guard_readers.h"
 #include "python/guards.h"
 #include "python/policy.h"
+#include "python/text.h"
 
 enum verdict {
     REFUSE,     /* nobody */
     READERS,    /* functions with the bit */
+    COUNT,      /* everybody, as long as there are not too many threads */
     JUDGE_TEXT, /* functions with the bit; else the policy reads the text */
 };
 
@@ -45,12 +47,20 @@ static const char network_remedy[] = "Network access needs SANDBOX_ENABLE_NETWOR
 
 static const struct rule rules[] = {
     {"open", READERS, MAY_OPEN, OVERRIDE | FILES | SCIENCE, "open a file", files_remedy},
+    {"os.listdir", READERS, MAY_OPEN, OVERRIDE | FILES | SCIENCE, "list files", files_remedy},
+    {"os.scandir", READERS, MAY_OPEN, OVERRIDE | FILES | SCIENCE, "list files", files_remedy},
+    {"os.walk", READERS, MAY_OPEN, OVERRIDE | FILES | SCIENCE, "list files", files_remedy},
     {"os.", REFUSE, 0, OVERRIDE | FILES | SCIENCE, "call the operating system", files_remedy},
     {"shutil.", REFUSE, 0, OVERRIDE | FILES, "change files", files_remedy},
     {"tempfile.", REFUSE, 0, OVERRIDE | FILES | SCIENCE, "make a temporary file", files_remedy},
     {"glob.", REFUSE, 0, OVERRIDE | FILES | SCIENCE, "list files", files_remedy},
     {"pathlib.", REFUSE, 0, OVERRIDE | FILES | SCIENCE, "list files", files_remedy},
-    {"socket.__new__", READERS, MAY_PAIR, OVERRIDE | NETWORK, "open a socket", network_remedy},
+    {"socket.__new__", READERS, MAY_PAIR | MAY_PAIR_ITSELF, OVERRIDE | NETWORK, "open a socket",
+     network_remedy},
+    {"_thread.start_new_thread", COUNT, 0, NOTHING, "start a thread",
+     "SANDBOX_MAX_THREADS sets the limit"},
+    {"_thread.start_joinable_thread", COUNT, 0, NOTHING, "start a thread",
+     "SANDBOX_MAX_THREADS sets the limit"},
     {"socket.", REFUSE, 0, OVERRIDE | NETWORK, "use the network", network_remedy},
     {"urllib.", REFUSE, 0, OVERRIDE | NETWORK, "use the network", network_remedy},
     {"http.", REFUSE, 0, OVERRIDE | NETWORK, "use the network", network_remedy},
@@ -78,7 +88,7 @@ static const struct rule rules[] = {
     {"sys.monitoring.", REFUSE, 0, OVERRIDE, "trace", no_remedy},
     {"sys.addaudithook", REFUSE, 0, OVERRIDE, "add an audit hook", no_remedy},
     {"sys.remote_exec", REFUSE, 0, NOTHING, "run code in another process", no_remedy},
-    {"code.__new__", REFUSE, 0, OVERRIDE | SCIENCE, "make a code object", no_remedy},
+    {"code.__new__", READERS, READS_CODE, OVERRIDE | SCIENCE, "make a code object", no_remedy},
     {"function.__new__", REFUSE, 0, OVERRIDE | SCIENCE, "make a function from code", no_remedy},
     {"marshal.", READERS, MAY_UNMARSHAL, OVERRIDE | SCIENCE, "load or store code objects",
      no_remedy},
@@ -94,7 +104,7 @@ static const struct rule rules[] = {
 static unsigned opened; /* enum opened_by bits in force */
 static const struct msg_launch *launched;
 static const struct msg_run *current;
-static bool judging; /* the policy itself parses: that compile passes */
+static bool compiling; /* we ourselves, the program or a text to be judged: that compile passes */
 
 static bool matches(const char *event, const char *pattern)
 {
@@ -120,30 +130,41 @@ static int refuse(const struct rule *rule, const char *event, const char *why)
     return -1;
 }
 
-/* Parse @source as CPython is about to, and give the tree to the policy. A text that does not parse
- * passes: the compile that follows fails by itself. */
-static int judge_text(const struct rule *rule, PyObject *source)
+/* @text as a tree, as a program or as an expression; NULL with an exception. */
+static PyObject *parse(const char *text, int how)
 {
-    Py_ssize_t n;
-    const char *text = NULL;
-    if (PyUnicode_Check(source))
-        text = PyUnicode_AsUTF8AndSize(source, &n);
-    else if (PyBytes_Check(source) && PyBytes_AsStringAndSize(source, (char **)&text, &n) < 0)
-        text = NULL;
-    if (!text) {
-        PyErr_Clear();
-        return refuse(rule, "compile", "only text can be compiled");
-    }
     static const int modes[] = {Py_file_input, Py_eval_input};
     PyObject *tree = NULL;
     for (size_t i = 0; i < ARRAY_LEN(modes) && !tree; i++) {
-        PyCompilerFlags flags = {.cf_flags =
-                                     PyCF_ONLY_AST | PyCF_IGNORE_COOKIE | PyCF_SOURCE_IS_UTF8,
+        PyCompilerFlags flags = {.cf_flags = PyCF_ONLY_AST | how,
                                  .cf_feature_version = PY_MINOR_VERSION};
         PyErr_Clear();
         tree = Py_CompileStringExFlags(text, "<text>", modes[i], &flags, 0);
     }
+    return tree;
+}
+
+/* The tree of @source, read as CPython is about to read it: a text is UTF-8, bytes may name their
+ * encoding. NULL with an exception; without one when it is neither. */
+static PyObject *parse_source(PyObject *source)
+{
+    if (PyUnicode_Check(source)) {
+        const char *text = PyUnicode_AsUTF8(source);
+        return text ? parse(text, PyCF_IGNORE_COOKIE | PyCF_SOURCE_IS_UTF8) : NULL;
+    }
+    return PyBytes_Check(source) ? parse(PyBytes_AS_STRING(source), 0) : NULL;
+}
+
+/* Give the tree of @source to the policy. A text that is no Python passes: the compile that follows
+ * fails by itself. */
+static int judge_text(const struct rule *rule, PyObject *source)
+{
+    PyObject *tree = parse_source(source);
     if (!tree) {
+        if (!PyErr_Occurred())
+            return refuse(rule, "compile", "only text can be compiled");
+        if (!PyErr_ExceptionMatches(PyExc_SyntaxError) && !PyErr_ExceptionMatches(PyExc_ValueError))
+            return -1; /* no memory: it has not been judged */
         PyErr_Clear();
         return 0;
     }
@@ -162,39 +183,96 @@ static int judge_text(const struct rule *rule, PyObject *source)
     return rc;
 }
 
-/* zoneinfo opens its data from C, so the innermost frame is the program's: for this folder of
- * public data the path decides. */
-static bool is_zone_data(const char *event, PyObject *args)
+static bool is_to_read(PyObject *mode)
 {
-    static const char folder[] = "/usr/share/zoneinfo/";
-    if (strcmp(event, "open") != 0 || PyTuple_GET_SIZE(args) < 2)
-        return false;
-    PyObject *path = PyTuple_GET_ITEM(args, 0);
-    PyObject *mode = PyTuple_GET_ITEM(args, 1);
+    return PyUnicode_Check(mode) && (PyUnicode_CompareWithASCIIString(mode, "r") == 0 ||
+                                     PyUnicode_CompareWithASCIIString(mode, "rb") == 0);
+}
+
+/* May a file be opened or a folder listed? Library functions that read source and data are told by
+ * programs what to read (a FrameSummary's file name), so for them the path decides as well.
+ * zoneinfo opens its data from C, with the program's frame innermost; CPython itself looks for the
+ * source of text called "<string>". */
+static bool may_open(const char *event, PyObject *args, unsigned reader)
+{
+    PyObject *path = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
     const char *text = PyUnicode_Check(path) ? PyUnicode_AsUTF8(path) : NULL;
     PyErr_Clear();
-    return text && str_starts(text, folder) && !strstr(text, "/..") && PyUnicode_Check(mode) &&
-           (PyUnicode_CompareWithASCIIString(mode, "r") == 0 ||
-            PyUnicode_CompareWithASCIIString(mode, "rb") == 0);
+    if (!text || strstr(text, "/.."))
+        return false;
+    if (strcmp(event, "open") == 0 &&
+        (PyTuple_GET_SIZE(args) < 2 || !is_to_read(PyTuple_GET_ITEM(args, 1))))
+        return false;
+    return *text == '<' || str_starts(text, "/usr/share/zoneinfo") ||
+           ((reader & MAY_OPEN) && text_in_library(text));
+}
+
+/* No finaliser of the program's may run while one of its texts is being judged. */
+static int judge_alone(const struct rule *rule, PyObject *source)
+{
+    int collecting = PyGC_Disable();
+    compiling = true;
+    int rc = judge_text(rule, source);
+    compiling = false;
+    if (collecting)
+        PyGC_Enable();
+    return rc;
+}
+
+/* Only threads started through Python count here; the kernel's walls bound the rest by memory. */
+static int count_threads(const struct rule *rule, const char *event)
+{
+    unsigned n = 0;
+    for (PyThreadState *t = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); t;
+         t = PyThreadState_Next(t))
+        n++;
+    if (n < launched->max_threads)
+        return 0;
+    char detail[128];
+    snprintf(detail, sizeof(detail), "The program tried to run more than %u threads",
+             (unsigned)launched->max_threads);
+    events_report(LAYER_AUDIT, 0, event, detail, rule->remedy);
+    PyErr_SetString(PyExc_RuntimeError, detail);
+    return -1;
+}
+
+/* A socket made from a descriptor of the program's choice would be any socket of the process: the
+ * class serves socketpair() alone. */
+static bool may_pair(unsigned reader)
+{
+    PyFrameObject *frame = reader & MAY_PAIR ? PyEval_GetFrame() : NULL;
+    PyFrameObject *caller = frame ? PyFrame_GetBack(frame) : NULL;
+    PyCodeObject *code = caller ? PyFrame_GetCode(caller) : NULL;
+    bool ok = code && (guards_code_bits(code) & MAY_PAIR);
+    Py_XDECREF(code);
+    Py_XDECREF(caller);
+    return ok || (reader & MAY_PAIR_ITSELF);
 }
 
 static int on_event(const char *event, PyObject *args, void *ctx _unused_)
 {
-    if (!guards_armed || judging)
+    if (!guards_armed)
         return 0;
     const struct rule *rule = find_rule(event);
     if (!rule || (rule->opened_by & opened))
         return 0;
-    if (rule->readers && (guards_reader_bits() & rule->readers))
+    if (compiling && rule->verdict == JUDGE_TEXT)
         return 0;
-    if (is_zone_data(event, args))
+    unsigned reader = rule->readers ? guards_reader_bits() & rule->readers : 0;
+    if (rule->verdict == COUNT)
+        return count_threads(rule, event);
+    if (rule->readers == MAY_OPEN  ? may_open(event, args, reader)
+        : rule->readers & MAY_PAIR ? may_pair(reader)
+                                   : reader != 0)
         return 0;
     if (rule->verdict != JUDGE_TEXT)
         return refuse(rule, event, "");
-    judging = true;
-    int rc = judge_text(rule, PyTuple_GET_ITEM(args, 0));
-    judging = false;
-    return rc;
+    return judge_alone(rule, PyTuple_GET_ITEM(args, 0));
+}
+
+void audit_compiling(bool on)
+{
+    compiling = on;
 }
 
 int audit_init(const struct msg_launch *launch)

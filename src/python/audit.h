@@ -6,6 +6,7 @@
 #define PYTHON_AUDIT_H
 
 #include <Python.h>
+#include <stdbool.h>
 
 #include "wire/msg.h"
 
@@ -17,5 +18,9 @@ int audit_init(const struct msg_launch *launch);
 /* Worker, before each program: what it was allowed to import, for judging the texts that libraries
  * compile for it. Borrowed. */
 void audit_set_run(const struct msg_run *run);
+
+/* While @on, what is compiled is the program itself, which the policy judges by its tree. Nothing
+ * of the program runs meanwhile. */
+void audit_compiling(bool on);
 
 #endif

@@ -1,12 +1,13 @@
 /* Output of the program: see capture.h. Runs in the worker. Once the program runs, nothing here is
  * proof against it: the limits kept here spare honest programs, the server enforces its own.
  *
- * The GIL is held throughout, even while a full pipe is written to: the server always drains, and so two
- * threads can never interleave inside an area.
+ * The GIL is held throughout, even while a full pipe is written to: the server always drains, and
+ * so two threads can never interleave inside an area.
  *
- * What the server can rely on after a kill at any moment: `flushed` bytes have left the area through
- * the pipe, `pending` bytes follow them in the area, of which the pipe may already have taken a
- * part; so the number of bytes received from the pipe tells exactly where to go on in the area. */
+ * What the server can rely on after a kill at any moment: `flushed` bytes have left the area
+ * through the pipe, `pending` bytes follow them in the area, of which the pipe may already have
+ * taken a part; so the number of bytes received from the pipe tells exactly where to go on in the
+ * area. */
 #include "python/capture.h"
 
 #include <Python.h>
@@ -214,11 +215,13 @@ static struct stream *stream_of_text(PyObject *self)
     return NULL;
 }
 
-/* ASCII text needs no encoder, and a write-through wrapper holds nothing back that it could overtake. */
+/* ASCII text needs no encoder, and a write-through wrapper holds nothing back that it could
+ * overtake. */
 static PyObject *text_write(PyObject *self, PyObject *arg)
 {
     struct stream *s = stream_of_text(self);
-    if (s && !s->changed && !s->closed && PyUnicode_CheckExact(arg) && PyUnicode_IS_COMPACT_ASCII(arg)) {
+    if (s && !s->changed && !s->closed && PyUnicode_CheckExact(arg) &&
+        PyUnicode_IS_COMPACT_ASCII(arg)) {
         Py_ssize_t n = PyUnicode_GET_LENGTH(arg);
         append(s, PyUnicode_DATA(arg), (size_t)n);
         return PyLong_FromSsize_t(n);

@@ -8,7 +8,7 @@
 #include "python/compat.h"
 #include "python/source.h"
 
-#define MAX_RULE   200  /* bytes */
+#define MAX_RULE   200 /* bytes */
 #define MAX_DETAIL 2000
 
 PyObject *events_violation_type;
@@ -17,14 +17,16 @@ PyObject *events_import_violation_type;
 static events_sink_fn *sink;
 static void *sink_ctx;
 static unsigned reported;
+static bool muted;
 
-PyDoc_STRVAR(violation_doc, "Something the sandbox does not allow. The text says what and, where there is a "
-                            "way, what to use instead.");
+PyDoc_STRVAR(violation_doc,
+             "Something the sandbox does not allow. The text says what and, where there is a "
+             "way, what to use instead.");
 
 int events_init(void)
 {
-    /* CPython's layouts forbid a class that is both a PermissionError and an ImportError, so there are
-     * two of the same name: a refused import must be caught by `except ImportError`. */
+    /* CPython's layouts forbid a class that is both a PermissionError and an ImportError, so there
+     * are two of the same name: a refused import must be caught by `except ImportError`. */
     events_violation_type = PyErr_NewExceptionWithDoc("builtins.SecurityViolation", violation_doc,
                                                       PyExc_PermissionError, NULL);
     events_import_violation_type = PyErr_NewExceptionWithDoc(
@@ -37,6 +39,11 @@ void events_set_sink(events_sink_fn *fn, void *ctx)
     sink = fn;
     sink_ctx = ctx;
     reported = 0;
+}
+
+void events_mute(bool on)
+{
+    muted = on;
 }
 
 /* A copy that msg_put_event can carry: no more than @max bytes of well-formed UTF-8. */
@@ -52,7 +59,7 @@ static char *bounded(const char *s, size_t max)
 void events_report(enum event_layer layer, uint32_t line, const char *rule, const char *detail,
                    const char *remedy)
 {
-    if (!sink || reported >= MSG_MAX_EVENTS)
+    if (!sink || muted || reported >= MSG_MAX_EVENTS)
         return;
     reported++;
     struct msg_event event = {.layer = (uint8_t)layer,

@@ -149,6 +149,14 @@ int facade_refresh(PyObject *facade)
     return all ? fill_all(facade, all) : 0;
 }
 
+PyObject *facade_known(PyObject *module)
+{
+    auto_py PyObject *address = PyLong_FromVoidPtr(module);
+    PyObject *known = address ? PyDict_GetItemWithError(facades, address) : NULL;
+    PyErr_Clear();
+    return Py_XNewRef(known);
+}
+
 PyObject *facade_of(PyObject *module, const char *dotted, bool eager)
 {
     auto_py PyObject *address = PyLong_FromVoidPtr(module);

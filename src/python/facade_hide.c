@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "python/compat.h"
+#include "python/guards.h"
 
 #define MAX_METHODS 16
 
@@ -74,7 +75,7 @@ static int learn_readers(struct hidden *h, PyObject *class)
 
 int facade_hide_holders(void)
 {
-    if (PyType_Ready(&hidden_type) < 0)
+    if (guards_type_ready(&hidden_type) < 0)
         return -1;
     auto_py PyObject *module = PyImport_ImportModule("warnings");
     auto_py PyObject *class = module ? PyObject_GetAttrString(module, "catch_warnings") : NULL;

@@ -18,6 +18,9 @@ struct facade {
 
 /* NULL when @module is no facade. */
 struct facade *facade_state(PyObject *module);
+/* The facade that has been made of the real module @module (new reference); NULL without exception:
+ * none. */
+PyObject *facade_known(PyObject *module);
 
 /* ---- facade_judge.c ---- */
 int facade_judge_init(facade_verdict_fn *verdict, unsigned on);

@@ -9,14 +9,15 @@
 enum guard_group {
     READS_FUNCTION = 1 << 0,    /* function.__globals__ __code__ __closure__ …, cell_contents */
     READS_BOUND = 1 << 1,       /* method.__func__ __self__ … */
-    READS_CLASS_GRAPH = 1 << 2, /* type.__subclasses__ __bases__ __base__ __mro__ */
+    READS_CLASS_GRAPH = 1 << 2, /* type.__subclasses__ */
     READS_FRAME = 1 << 3,       /* gi_frame …, tb_frame, f_back …; sys._getframe */
     READS_CODE = 1 << 4,        /* code.replace co_code … */
     MAY_EXECUTE = 1 << 5,       /* exec or eval of code that has been judged when it was compiled */
     MAY_COMPILE = 1 << 6,       /* compile without judgement: the result is never executed */
-    MAY_OPEN = 1 << 7,          /* open files of the interpreter's own, for reading */
+    MAY_OPEN = 1 << 7,          /* read files and list folders of the library's own */
     MAY_UNMARSHAL = 1 << 8,     /* marshal.loads */
-    MAY_PAIR = 1 << 9,          /* socket objects, for a socketpair within the process */
+    MAY_PAIR = 1 << 9, /* socket objects, when called by one of these for a socketpair … */
+    MAY_PAIR_ITSELF = 1 << 10, /* … and whoever calls */
 };
 
 struct guard_reader {

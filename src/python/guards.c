@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "python/compat.h"
 #include "python/events.h"
 #include "python/guard_readers.h"
 
@@ -44,6 +45,11 @@ static void reader_add(PyCodeObject *code, unsigned bits)
     readers[i].bits |= bits;
 }
 
+unsigned guards_code_bits(const PyCodeObject *code)
+{
+    return readers[reader_slot(code)].bits;
+}
+
 unsigned guards_reader_bits(void)
 {
     PyFrameObject *frame = PyEval_GetFrame();
@@ -57,8 +63,9 @@ unsigned guards_reader_bits(void)
 
 bool guards_caller_is_program(void)
 {
-    /* library code runs with the interpreter's own builtins, a program with a dict made for it */
-    return PyEval_GetFrame() && PyEval_GetBuiltins() != own_builtins;
+    /* library code runs with the interpreter's own builtins, a program with a dict made for it;
+     * where there is no frame nothing vouches for the caller */
+    return !PyEval_GetFrame() || PyEval_GetBuiltins() != own_builtins;
 }
 
 /* ---- the descriptor ---- */
@@ -76,6 +83,16 @@ static int guard_refuse(const struct guard *g, const char *verb)
     return -1;
 }
 
+/* typing evaluates the annotations of a function in its globals; those of a function of the library
+ * are no program's business, whoever reads them for it. */
+static bool is_library_namespace(const struct guard *g, PyObject *object)
+{
+    return PyFunction_Check(object) &&
+           ((PyFunctionObject *)object)->func_builtins == own_builtins &&
+           (PyUnicode_CompareWithASCIIString(g->name, "__globals__") == 0 ||
+            PyUnicode_CompareWithASCIIString(g->name, "__builtins__") == 0);
+}
+
 static PyObject *guard_get(PyObject *self, PyObject *object, PyObject *type)
 {
     struct guard *g = (struct guard *)self;
@@ -83,6 +100,10 @@ static PyObject *guard_get(PyObject *self, PyObject *object, PyObject *type)
         return Py_NewRef(self);
     if (guards_armed && !(guards_reader_bits() & g->reader_bit)) {
         guard_refuse(g, "Reading");
+        return NULL;
+    }
+    if (guards_armed && is_library_namespace(g, object)) {
+        PyErr_SetObject(PyExc_AttributeError, g->name);
         return NULL;
     }
     return Py_TYPE(g->original)->tp_descr_get(g->original, object, type);
@@ -116,6 +137,19 @@ PyObject *guards_type_dict(PyTypeObject *type)
 #else
     return Py_NewRef(type->tp_dict);
 #endif
+}
+
+int guards_type_ready(PyTypeObject *type)
+{
+    static const char *const names[] = {"__get__", "__set__", "__delete__"};
+    if (PyType_Ready(type) < 0)
+        return -1;
+    auto_py PyObject *dict = guards_type_dict(type);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (PyDict_GetItemString(dict, names[i]) && PyDict_DelItemString(dict, names[i]) < 0)
+            return -1;
+    PyType_Modified(type);
+    return 0;
 }
 
 static int guard_install(PyTypeObject *type, const char *type_name, const char *name,
@@ -180,8 +214,11 @@ int guards_init(void)
 {
     PyTypeObject *method_wrapper = method_wrapper_type();
     own_builtins = PyEval_GetBuiltins();
-    if (!method_wrapper || PyType_Ready(&guard_type) < 0)
+    if (!method_wrapper || guards_type_ready(&guard_type) < 0)
         return -1;
+    /* Only the way down the class graph is closed here. The way up ends at `object`, which
+     * everybody has, and C reads __bases__ on a program's behalf (dir, isinstance); the policy
+     * refuses the names. */
     const struct guard_row rows[] = {
         {&PyFunction_Type,
          "function",
@@ -192,10 +229,7 @@ int guards_init(void)
         {method_wrapper, "method wrapper", READS_BOUND, {"__self__", "__reduce__", NULL}},
         {&PyClassMethod_Type, "classmethod", READS_BOUND, {"__func__", "__wrapped__", NULL}},
         {&PyStaticMethod_Type, "staticmethod", READS_BOUND, {"__func__", "__wrapped__", NULL}},
-        {&PyType_Type,
-         "class",
-         READS_CLASS_GRAPH,
-         {"__subclasses__", "__bases__", "__base__", "__mro__", NULL}},
+        {&PyType_Type, "class", READS_CLASS_GRAPH, {"__subclasses__", NULL}},
         {&PyGen_Type, "generator", READS_FRAME, {"gi_frame", "gi_code", "gi_yieldfrom", NULL}},
         {&PyCoro_Type,
          "coroutine",
@@ -283,20 +317,8 @@ static void learn_code(PyCodeObject *code, unsigned bits)
     }
 }
 
-/* The frame that called this module is innermost while our own C code parses a program and starts
- * it. */
-static void learn_own_frame(void)
-{
-    PyFrameObject *frame = PyEval_GetFrame();
-    PyCodeObject *code = frame ? PyFrame_GetCode(frame) : NULL;
-    if (code)
-        reader_add(code, MAY_COMPILE | MAY_EXECUTE);
-    Py_XDECREF(code);
-}
-
 int guards_learn(void)
 {
-    learn_own_frame();
     PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
     for (const struct guard_reader *r = guard_readers; r->module; r++) {
         PyObject *module = PyDict_GetItemString(modules, r->module); /* borrowed */

@@ -28,9 +28,16 @@ void guards_arm(void);
 /* The groups (enum guard_group) that the function running now, the innermost Python frame, may
  * read. */
 unsigned guards_reader_bits(void);
+/* The same for one function's code. */
+unsigned guards_code_bits(const PyCodeObject *code);
 
 /* Is the innermost Python frame one of the program's own? */
 bool guards_caller_is_program(void);
+
+/* PyType_Ready() for a type of descriptors that judge who reads: without methods by which a program
+ * could have them read by somebody else (a library function that calls what it is given). -1 =
+ * Python exception. */
+int guards_type_ready(PyTypeObject *type);
 
 /* The namespace of a type, to be changed in place (new reference). */
 PyObject *guards_type_dict(PyTypeObject *type);

@@ -27,8 +27,8 @@ int imports_safe_builtins(struct strv *ret);
  * __import__. @run narrows what may be imported from here on. NULL = Python exception. */
 PyObject *imports_new_builtins(const struct msg_run *run);
 
-/* Narrow the imports of the dict that imports_new_builtins() made last to those of another @run. For
- * a process in which only trusted programs have seen that dict. -1 = Python exception. */
+/* Narrow the imports of the dict that imports_new_builtins() made last to those of another @run.
+ * For a process in which only trusted programs have seen that dict. -1 = Python exception. */
 int imports_narrow(const struct msg_run *run);
 
 /* ---- the rule, shared with the policy: pure ---- */

@@ -9,9 +9,9 @@
 
 static PyObject *before; /* the module that was __main__ until now */
 
-/* Made by the rehearsal in the zygote and kept: the only other program that ever sees it is the one that
- * the worker is for, and a copy in each worker would cost it a private page for nearly every built-in
- * type. */
+/* Made by the rehearsal in the zygote and kept: the only other program that ever sees it is the one
+ * that the worker is for, and a copy in each worker would cost it a private page for nearly every
+ * built-in type. */
 static PyObject *builtins;
 
 static int prepare_builtins(const struct msg_run *run)
@@ -20,6 +20,11 @@ static int prepare_builtins(const struct msg_run *run)
         return imports_narrow(run);
     builtins = imports_new_builtins(run);
     return builtins ? 0 : -1;
+}
+
+PyObject *namespace_builtins(void)
+{
+    return builtins;
 }
 
 PyObject *namespace_new(const struct msg_run *run)

@@ -8,9 +8,12 @@
 #include "base/str.h"
 #include "wire/msg.h"
 
-/* Make the module and register it in place of the present __main__. Returns its dict (new reference); NULL =
- * Python exception. */
+/* Make the module and register it in place of the present __main__. Returns its dict (new
+ * reference); NULL = Python exception. */
 PyObject *namespace_new(const struct msg_run *run);
+
+/* The builtins of every program (borrowed); NULL before the first. */
+PyObject *namespace_builtins(void);
 
 /* Take the module out again, put back what was there, release @globals. */
 void namespace_free(PyObject *globals);

@@ -1,12 +1,14 @@
-/* From text to code: see program.h. Runs in the worker before any user code, on hostile text, within the
- * compiler's own limits of memory and time. CPython's parser and compiler are the only readers of the
- * text. */
+/* From text to code: see program.h. Runs in the worker before any user code, on hostile text,
+ * within the compiler's own limits of memory and time. CPython's parser and compiler are the only
+ * readers of the text. */
 #include "python/program.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "python/audit.h"
 #include "python/compat.h"
+#include "python/events.h"
 #include "python/memory.h"
 #include "python/source.h"
 #include "python/text.h"
@@ -65,8 +67,11 @@ static int set_finding(struct program *p, enum run_outcome outcome, uint32_t lin
     if (!text || !r->items)
         return err_nomem(err);
     r->len = 1;
-    r->items[0] = (struct violation){.line = line, .column = column, .rule = strdup(rule),
-                                     .message = take_ptr(text), .remedy = strdup(remedy)};
+    r->items[0] = (struct violation){.line = line,
+                                     .column = column,
+                                     .rule = strdup(rule),
+                                     .message = take_ptr(text),
+                                     .remedy = strdup(remedy)};
     p->outcome = outcome;
     return r->items[0].rule && r->items[0].remedy ? 0 : err_nomem(err);
 }
@@ -138,8 +143,8 @@ static int failed(struct program *p, struct err *err)
 
 /* ---- steps ---- */
 
-/* The text as the parser takes it: checked, without a byte order mark, NUL-terminated. NULL and *ret_rc set when
- * it is refused. */
+/* The text as the parser takes it: checked, without a byte order mark, NUL-terminated. NULL and
+ * *ret_rc set when it is refused. */
 static char *checked_text(struct program *p, const struct msg_run *run, size_t *ret_n, int *ret_rc,
                           struct err *err)
 {
@@ -176,8 +181,7 @@ static PyObject *parse(const char *text, size_t n)
 {
     if (source_register(text, n) < 0)
         return NULL;
-    PyCompilerFlags flags = {.cf_flags =
-                                 PyCF_ONLY_AST | PyCF_SOURCE_IS_UTF8 | PyCF_IGNORE_COOKIE,
+    PyCompilerFlags flags = {.cf_flags = PyCF_ONLY_AST | PyCF_SOURCE_IS_UTF8 | PyCF_IGNORE_COOKIE,
                              .cf_feature_version = PY_MINOR_VERSION};
     return Py_CompileStringObject(text, source_name(), Py_file_input, &flags, 0);
 }
@@ -193,8 +197,8 @@ static PyObject *compile_tree(PyObject *tree, PyObject *mode, int flags)
     return PyObject_Vectorcall(compile_fn, args, 6, NULL);
 }
 
-/* Take the final expression statement off @module, as an ast.Expression. Py_None when the program does not end in
- * one. New reference. */
+/* Take the final expression statement off @module, as an ast.Expression. Py_None when the program
+ * does not end in one. New reference. */
 static PyObject *split_last(PyObject *module, Py_ssize_t *ret_left)
 {
     auto_py PyObject *body = PyObject_GetAttr(module, body_attr);
@@ -255,23 +259,39 @@ static int judge(struct program *p, const struct msg_launch *launch, const struc
     return 0;
 }
 
-int program_prepare(const struct msg_launch *launch, const struct msg_run *run,
-                    struct program *ret, struct err *err)
+static int prepare(const struct msg_launch *launch, const struct msg_run *run, struct program *ret,
+                   struct err *err)
 {
     size_t n;
     int rc = 0;
     auto_free char *text = checked_text(ret, run, &n, &rc, err);
     if (!text)
         return rc;
+    audit_compiling(true);
     auto_py PyObject *module = parse(text, n);
+    audit_compiling(false);
     if (!module)
         return failed(ret, err);
     if (judge(ret, launch, run, text, n, module, err) < 0)
         return -1;
-    if (ret->outcome == OUTCOME_OK && compile_parts(ret, module) < 0) {
+    if (ret->outcome != OUTCOME_OK)
+        return 0;
+    audit_compiling(true);
+    int compiled = compile_parts(ret, module);
+    audit_compiling(false);
+    if (compiled < 0) {
         Py_CLEAR(ret->body);
         Py_CLEAR(ret->last);
         return failed(ret, err);
     }
     return 0;
+}
+
+int program_prepare(const struct msg_launch *launch, const struct msg_run *run, struct program *ret,
+                    struct err *err)
+{
+    events_mute(true);
+    int rc = prepare(launch, run, ret, err);
+    events_mute(false);
+    return rc;
 }

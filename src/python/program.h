@@ -1,5 +1,5 @@
-/* From text to code: decode, parse, judge, compile. Shared by execution and validation, so that both give the
- * same verdict. Nothing of the program runs here. */
+/* From text to code: decode, parse, judge, compile. Shared by execution and validation, so that
+ * both give the same verdict. Nothing of the program runs here. */
 #ifndef PYTHON_PROGRAM_H
 #define PYTHON_PROGRAM_H
 
@@ -23,8 +23,8 @@ int program_init(void);
 
 /* Fills *ret (zeroed by the caller; release with program_done, whatever was returned). -1: cannot
  * even say what is wrong (memory). Never leaves an exception set. */
-int program_prepare(const struct msg_launch *launch, const struct msg_run *run,
-                    struct program *ret, struct err *err);
+int program_prepare(const struct msg_launch *launch, const struct msg_run *run, struct program *ret,
+                    struct err *err);
 void program_done(struct program *p);
 
 #endif

@@ -8,6 +8,7 @@
 #include "python/compat.h"
 #include "python/events.h"
 #include "python/guards.h"
+#include "python/library_roads.h"
 #include "python/policy_walk.h"
 
 static const char *verdict_text(const char *name, enum name_use use)
@@ -22,14 +23,12 @@ static const char *verdict_text(const char *name, enum name_use use)
     }
 }
 
-/* Raise for a name that may not be used so. A name that is no text of UTF-8 (a lone surrogate)
- * names nothing that exists. */
-static int judge_name(PyObject *name, enum name_use use)
+/* A name that is no text of UTF-8 (a lone surrogate) names nothing that exists. */
+int roads_judge_name(PyObject *name, enum name_use use)
 {
-    if (!guards_armed || !PyUnicode_Check(name))
+    if (!guards_armed)
         return 0;
-    if (PyUnicode_CheckExact(name) && PyUnicode_IS_ASCII(name) &&
-        names_permit(name, names_find(name), use, true))
+    if (PyUnicode_IS_ASCII(name) && names_permit(name, names_find(name), use, true))
         return 0;
     const char *text = PyUnicode_AsUTF8(name);
     const char *message = text ? verdict_text(text, use) : NULL;
@@ -42,6 +41,18 @@ static int judge_name(PyObject *name, enum name_use use)
     return -1;
 }
 
+/* @name judged, as an exact str (new reference): one of a class that the program derived from str
+ * could say that it equals another. What is no str is for the real function to refuse. */
+static PyObject *judged(PyObject *name, enum name_use use)
+{
+    if (!PyUnicode_Check(name))
+        return Py_NewRef(name);
+    PyObject *exact = PyUnicode_FromObject(name);
+    if (exact && roads_judge_name(exact, use) < 0)
+        Py_CLEAR(exact);
+    return exact;
+}
+
 /* ---- getattr and its like ---- */
 
 /* The real ones, strong references. */
@@ -50,9 +61,11 @@ static PyObject *real_getattr, *real_setattr, *real_delattr, *real_hasattr;
 static PyObject *checked_call(PyObject *real, enum name_use use, PyObject *const *args,
                               Py_ssize_t nargs)
 {
-    if (nargs >= 2 && judge_name(args[1], use) < 0)
-        return NULL;
-    return PyObject_Vectorcall(real, args, (size_t)nargs, NULL);
+    if (nargs < 2 || nargs > 3)
+        return PyObject_Vectorcall(real, args, (size_t)nargs, NULL); /* refuses that */
+    auto_py PyObject *name = judged(args[1], use);
+    PyObject *call[] = {args[0], name, nargs == 3 ? args[2] : NULL};
+    return name ? PyObject_Vectorcall(real, call, (size_t)nargs, NULL) : NULL;
 }
 
 static PyObject *guarded_getattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
@@ -112,7 +125,7 @@ static Py_ssize_t judge_field_name(PyObject *text, Py_ssize_t at)
     while (end < len && !strchr(".[]!:{}", (int)MIN(PyUnicode_READ_CHAR(text, end), 0x7fu)))
         end++;
     auto_py PyObject *name = PyUnicode_Substring(text, at, end);
-    return name && judge_name(name, USE_GET) == 0 ? end : -1;
+    return name && roads_judge_name(name, USE_GET) == 0 ? end : -1;
 }
 
 /* Every `.name` in every replacement field of @text, nested ones included. Looks at more than
@@ -122,14 +135,19 @@ static int judge_format(PyObject *text)
     if (!guards_armed)
         return 0;
     Py_ssize_t len = PyUnicode_GET_LENGTH(text);
+    int kind = (int)PyUnicode_KIND(text);
+    const void *data = PyUnicode_DATA(text);
     if (PyUnicode_FindChar(text, '.', 0, len, 1) < 0)
         return 0;
-    bool in_name = false;
+    bool in_name = false, in_brackets = false; /* where } : ! end nothing */
     for (Py_ssize_t i = 0; i < len; i++) {
-        Py_UCS4 c = PyUnicode_READ_CHAR(text, i);
+        Py_UCS4 c = PyUnicode_READ(kind, data, i);
         if (c == '{') {
             in_name = true;
-        } else if (c == '}' || c == ':' || c == '!') {
+            in_brackets = false;
+        } else if (c == '[' || c == ']') {
+            in_brackets = in_name && c == '[';
+        } else if (!in_brackets && (c == '}' || c == ':' || c == '!')) {
             in_name = false;
         } else if (c == '.' && in_name) {
             Py_ssize_t end = judge_field_name(text, i + 1);
@@ -141,8 +159,14 @@ static int judge_format(PyObject *text)
     return 0;
 }
 
+/* Call the method descriptor @real; without a bound method in between where its kind is the usual
+ * one, for this is on the way of every str.format(). */
 static PyObject *call_real(PyObject *real, PyObject *self, PyObject *args, PyObject *kwargs)
 {
+    const PyMethodDef *def =
+        Py_IS_TYPE(real, &PyMethodDescr_Type) ? ((PyMethodDescrObject *)real)->d_method : NULL;
+    if (def && def->ml_flags == (METH_VARARGS | METH_KEYWORDS))
+        return ((PyCFunctionWithKeywords)(void (*)(void))def->ml_meth)(self, args, kwargs);
     auto_py PyObject *bound = Py_TYPE(real)->tp_descr_get(real, self, (PyObject *)Py_TYPE(self));
     return bound ? PyObject_Call(bound, args, kwargs) : NULL;
 }
@@ -173,7 +197,6 @@ static int replace_method(PyTypeObject *type, PyMethodDef *def, PyObject **ret_r
         return -1;
     }
     *ret_real = Py_NewRef(real);
-    def->ml_doc = NULL;
     auto_py PyObject *ours = PyDescr_NewMethod(type, def);
     if (!ours || PyDict_SetItem(dict, key, ours) < 0)
         return -1;
@@ -185,34 +208,59 @@ static int replace_method(PyTypeObject *type, PyMethodDef *def, PyObject **ret_r
 
 static newfunc real_attrgetter_new, real_methodcaller_new, real_type_new;
 
-/* Each name of "a.b.c". */
+/* Each name of "a.b.c", an exact str. */
 static int judge_dotted(PyObject *path)
 {
-    if (!guards_armed || !PyUnicode_Check(path))
-        return 0;
     auto_py PyObject *dot = PyUnicode_FromString(".");
     auto_py PyObject *parts = dot ? PyUnicode_Split(path, dot, -1) : NULL;
     if (!parts)
         return -1;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(parts); i++)
-        if (judge_name(PyList_GET_ITEM(parts, i), USE_GET) < 0)
+        if (roads_judge_name(PyList_GET_ITEM(parts, i), USE_GET) < 0)
             return -1;
     return 0;
 }
 
+/* @args with the first @n made exact strs. New reference. */
+static PyObject *exact_args(PyObject *args, Py_ssize_t n)
+{
+    PyObject *copy = PyTuple_GetSlice(args, 0, PyTuple_GET_SIZE(args));
+    auto_py PyObject *same = NULL;
+    if (copy == args && n > 0) { /* a tuple is its own slice */
+        same = copy;
+        auto_py PyObject *list = PySequence_List(args);
+        copy = list ? PyList_AsTuple(list) : NULL;
+    }
+    for (Py_ssize_t i = 0; copy && i < n; i++) {
+        PyObject *item = PyTuple_GET_ITEM(args, i);
+        PyObject *exact = PyUnicode_Check(item) ? PyUnicode_FromObject(item) : Py_NewRef(item);
+        if (!exact || PyTuple_SetItem(copy, i, exact) < 0)
+            Py_CLEAR(copy);
+    }
+    return copy;
+}
+
 static PyObject *attrgetter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++)
-        if (judge_dotted(PyTuple_GET_ITEM(args, i)) < 0)
+    if (!guards_armed)
+        return real_attrgetter_new(type, args, kwargs);
+    auto_py PyObject *paths = exact_args(args, PyTuple_GET_SIZE(args));
+    for (Py_ssize_t i = 0; paths && i < PyTuple_GET_SIZE(paths); i++)
+        if (PyUnicode_Check(PyTuple_GET_ITEM(paths, i)) &&
+            judge_dotted(PyTuple_GET_ITEM(paths, i)) < 0)
             return NULL;
-    return real_attrgetter_new(type, args, kwargs);
+    return paths ? real_attrgetter_new(type, paths, kwargs) : NULL;
 }
 
 static PyObject *methodcaller_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    if (PyTuple_GET_SIZE(args) > 0 && judge_name(PyTuple_GET_ITEM(args, 0), USE_GET) < 0)
+    if (!guards_armed || PyTuple_GET_SIZE(args) == 0)
+        return real_methodcaller_new(type, args, kwargs);
+    auto_py PyObject *call = exact_args(args, 1);
+    PyObject *name = call ? PyTuple_GET_ITEM(call, 0) : NULL;
+    if (!name || (PyUnicode_Check(name) && roads_judge_name(name, USE_GET) < 0))
         return NULL;
-    return real_methodcaller_new(type, args, kwargs);
+    return real_methodcaller_new(type, call, kwargs);
 }
 
 /* What a class statement puts into every namespace by itself, in one version of CPython or another;
@@ -251,9 +299,11 @@ static PyObject *type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         guards_caller_is_program()) {
         PyObject *key, *value;
         Py_ssize_t pos = 0;
-        while (PyDict_Next(PyTuple_GET_ITEM(args, 2), &pos, &key, &value))
-            if (!is_from_class(key) && judge_name(key, USE_DEFINE) < 0)
+        while (PyDict_Next(PyTuple_GET_ITEM(args, 2), &pos, &key, &value)) {
+            auto_py PyObject *name = is_from_class(key) ? Py_NewRef(key) : judged(key, USE_DEFINE);
+            if (!name)
                 return NULL;
+        }
     }
     return real_type_new(type, args, kwargs);
 }
@@ -301,5 +351,7 @@ int roads_learn(void)
     /* string.Formatter.get_field calls getattr: let it find ours */
     PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "string"); /* borrowed */
     auto_py PyObject *f = module ? PyCFunction_New(&guarded[0].def, NULL) : NULL;
-    return !module || (f && PyObject_SetAttrString(module, "getattr", f) == 0) ? 0 : -1;
+    if (module && (!f || PyObject_SetAttrString(module, "getattr", f) < 0))
+        return -1;
+    return library_roads_learn();
 }

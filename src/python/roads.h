@@ -7,16 +7,22 @@
  *   str.format str.format_map                    in the type, for everybody
  *   operator.attrgetter operator.methodcaller    where the name is given
  *   type(name, bases, namespace)                 when the program itself calls it
- *   string.Formatter                             its module gets the guarded getattr */
+ *   string.Formatter                             its module gets the guarded getattr
+ *
+ * Functions of the library that do such things with names a program has given: library_roads.h. */
 #ifndef PYTHON_ROADS_H
 #define PYTHON_ROADS_H
 
 #include <Python.h>
 
+#include "python/policy_rules.h"
+
 /* Zygote, before anything is preloaded: the types. -1 = Python exception. */
 int roads_init(void);
 /* Zygote, after preload: the modules. -1 = Python exception. */
 int roads_learn(void);
+/* Raise for a name, an exact str, that may not be used so by a program. */
+int roads_judge_name(PyObject *name, enum name_use use);
 /* Put the guarded functions into a program's builtins. -1 = Python exception. */
 int roads_fill(PyObject *builtins);
 

@@ -1,11 +1,11 @@
-/* One program: see run.h. Runs in the worker, once for the warm-up and once for the real thing. From the first line
- * of the program on nothing in this process can be trusted any more: what is reported here is the
- * program's own word, which costs nobody but its author; all that matters to others is measured and
- * enforced outside.
+/* One program: see run.h. Runs in the worker, once for the warm-up and once for the real thing.
+ * From the first line of the program on nothing in this process can be trusted any more: what is
+ * reported here is the program's own word, which costs nobody but its author; all that matters to
+ * others is measured and enforced outside.
  *
- * Order at the end, as CPython keeps it: the uncaught exception is described, then threads that are not daemons
- * are waited for, then atexit functions run, then output is flushed. Finalisers are never run: the process
- * simply ends. */
+ * Order at the end, as CPython keeps it: the uncaught exception is described, then threads that are
+ * not daemons are waited for, then atexit functions run, then output is flushed. Finalisers are
+ * never run: the process simply ends. */
 #include "python/run.h"
 
 #include <Python.h>
@@ -18,6 +18,7 @@
 #include "python/compat.h"
 #include "python/events.h"
 #include "python/imports.h"
+#include "python/memory.h"
 #include "python/namespace.h"
 #include "python/program.h"
 #include "python/serialise.h"
@@ -68,8 +69,7 @@ static void relax(const struct run_env *env)
 
 /* ---- what went wrong, for a person ---- */
 
-static int set_error(struct msg_result *ret, struct err *err, const char *fmt, ...)
-    _printf_(3, 4);
+static int set_error(struct msg_result *ret, struct err *err, const char *fmt, ...) _printf_(3, 4);
 static int set_error(struct msg_result *ret, struct err *err, const char *fmt, ...)
 {
     va_list ap;
@@ -180,15 +180,20 @@ static bool is_violation(PyObject *exc)
 static int report_exception(const struct run_env *env, const struct msg_run *run, PyObject *exc,
                             struct msg_result *ret, struct err *err)
 {
-    bool memory = PyErr_GivenExceptionMatches(exc, PyExc_MemoryError);
+    /* CPython 3.11 forgets to raise MemoryError when a frame cannot be allocated, and then says
+     * SystemError. */
+    bool memory = PyErr_GivenExceptionMatches(exc, PyExc_MemoryError) ||
+                  (memory_failed() && PyErr_GivenExceptionMatches(exc, PyExc_SystemError));
     if (memory)
         relax(env);
     struct traceback t = {0};
-    if (traceback_describe(exc, &t, err) < 0)
+    events_mute(true);
+    int rc = traceback_describe(exc, &t, err);
+    events_mute(false);
+    if (rc < 0)
         return -1;
     ret->outcome = OUTCOME_EXCEPTION;
     ret->line = t.line;
-    int rc;
     if (memory) {
         rc = report_memory(run, ret, err);
     } else if (PyErr_GivenExceptionMatches(exc, PyExc_SystemExit)) {
@@ -268,8 +273,8 @@ static int serialise_result(const struct run_env *env, const struct msg_run *run
     return set_error(ret, err, "There is not enough memory left to return the result");
 }
 
-/* From the first line to the last word. Leaks what it holds unless the process goes on: a finaliser of the program
- * must not run after its result has been taken. */
+/* From the first line to the last word. Leaks what it holds unless the process goes on: a finaliser
+ * of the program must not run after its result has been taken. */
 static int run_prepared(const struct run_env *env, const struct msg_run *run,
                         const struct program *p, struct msg_result *ret, struct err *err)
 {
@@ -288,8 +293,7 @@ static int run_prepared(const struct run_env *env, const struct msg_run *run,
     int rc = exc ? report_exception(env, run, exc, ret, err) : 0;
     if (!env->rehearsal)
         wind_down();
-    PyObject *result =
-        rc == 0 && ret->outcome == OUTCOME_OK ? result_of(value, globals) : NULL;
+    PyObject *result = rc == 0 && ret->outcome == OUTCOME_OK ? result_of(value, globals) : NULL;
     if (result)
         rc = serialise_result(env, run, result, ret, err);
     if (rc == 0 && namespace_public_names(globals, &ret->variables) < 0)
@@ -313,8 +317,7 @@ int run_program(const struct run_env *env, const struct msg_run *run, struct msg
         rc = program_prepare(env->launch, run, &p, err);
     bool fit = rc == 0 && p.outcome == OUTCOME_OK;
     if (rc == 0)
-        rc = fit ? run_prepared(env, run, &p, ret, err)
-                                     : report_unfit(&p, ret, err);
+        rc = fit ? run_prepared(env, run, &p, ret, err) : report_unfit(&p, ret, err);
     PyErr_Clear();
     capture_end(ret->out_truncated);
     ret->ended_ns = ret->started_ns ? clock_mono_ns() : 0;

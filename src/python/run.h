@@ -6,7 +6,8 @@
 #include "base/err.h"
 #include "wire/msg.h"
 
-/* The limits of the process, which belong to the jail. Each may be NULL: no such limit (a warm-up). */
+/* The limits of the process, which belong to the jail. Each may be NULL: no such limit (a warm-up).
+ */
 struct run_limits {
     /* before parsing: the compiler's own */
     int (*compile)(void *ctx, struct err *err);

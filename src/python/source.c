@@ -7,9 +7,9 @@
 
 #include "python/compat.h"
 
-static PyObject *name;        /* "<sandbox>" */
-static PyObject *cache;       /* linecache.cache */
-static PyObject *lines;       /* list of str of the present program, or NULL */
+static PyObject *name;  /* "<sandbox>" */
+static PyObject *cache; /* linecache.cache */
+static PyObject *lines; /* list of str of the present program, or NULL */
 
 int source_init(void)
 {

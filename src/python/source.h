@@ -1,5 +1,5 @@
-/* The text of the program as Python's own tools see it: its file name, its lines in linecache (so that
- * tracebacks, warnings and logging can quote them), its size as a person counts. */
+/* The text of the program as Python's own tools see it: its file name, its lines in linecache (so
+ * that tracebacks, warnings and logging can quote them), its size as a person counts. */
 #ifndef PYTHON_SOURCE_H
 #define PYTHON_SOURCE_H
 
@@ -21,12 +21,12 @@ bool source_owns(PyCodeObject *code);
 int source_register(const char *text, size_t n);
 void source_forget(void);
 
-/* Line @line (1-based) without its end, as a new str; NULL without an exception when there is no such
- * line. */
+/* Line @line (1-based) without its end, as a new str; NULL without an exception when there is no
+ * such line. */
 PyObject *source_line(uint32_t line);
 
-/* The line of the program that is being executed now by this thread, 0 = none. Never raises, keeps a
- * pending exception. */
+/* The line of the program that is being executed now by this thread, 0 = none. Never raises, keeps
+ * a pending exception. */
 uint32_t source_current_line(void);
 
 /* Lines as a person counts them (an end of line at the very end opens no further one) and code

@@ -1,5 +1,6 @@
-/* Suggestions: see suggest.h. Runs in the worker, after the program has failed. Candidates are what CPython's own
- * 3.12 would look at: the names of the frame that failed, or those of the object and its classes. */
+/* Suggestions: see suggest.h. Runs in the worker, after the program has failed. Candidates are what
+ * CPython's own 3.12 would look at: the names of the frame that failed, or those of the object and
+ * its classes. */
 #include "python/suggest.h"
 
 #include <stdbool.h>
@@ -131,8 +132,7 @@ int suggest_correction(PyObject *exc, PyObject *te)
         return 0;
     if (drop_unsuitable(names, wanted) < 0)
         return -1;
-    auto_py PyObject *best =
-        PyObject_CallFunction(get_close_matches, "OOi", wanted, names, 1);
+    auto_py PyObject *best = PyObject_CallFunction(get_close_matches, "OOi", wanted, names, 1);
     if (!best)
         return -1;
     if (!PyList_Check(best) || PyList_GET_SIZE(best) == 0)

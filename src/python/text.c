@@ -47,6 +47,12 @@ static size_t folder_at(const char *s, size_t n)
     return 0;
 }
 
+bool text_in_library(const char *path)
+{
+    size_t len = folder_at(path, strlen(path));
+    return len > 0 && (path[len] == '/' || path[len] == '\0');
+}
+
 static int scrub(struct buf *out, const char *s, size_t n)
 {
     size_t from = 0;

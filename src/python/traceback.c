@@ -1,8 +1,9 @@
 /* Exceptions in words: see traceback.h. Runs in the worker, on hostile exceptions.
  *
- * The text is made by CPython's own traceback.TracebackException (chains, groups, notes, carets, folded
- * recursion), from which every frame that is not the program's is taken out before it is formatted. Whatever
- * goes wrong in that leaves the sentence, which is made here from the C structures. */
+ * The text is made by CPython's own traceback.TracebackException (chains, groups, notes, carets,
+ * folded recursion), from which every frame that is not the program's is taken out before it is
+ * formatted. Whatever goes wrong in that leaves the sentence, which is made here from the C
+ * structures. */
 #include "python/traceback.h"
 
 #include <string.h>
@@ -30,7 +31,8 @@ void traceback_done(struct traceback *t)
 
 /* ---- the text ---- */
 
-/* A StackSummary without the frames that are not the program's; None when none is left. New reference. */
+/* A StackSummary without the frames that are not the program's; None when none is left. New
+ * reference. */
 static PyObject *own_frames(PyObject *stack)
 {
     Py_ssize_t kept = 0;
@@ -112,8 +114,8 @@ static int clean(PyObject *te)
 static PyObject *summarise(PyObject *exc)
 {
     auto_py PyObject *tb = PyException_GetTraceback(exc);
-    PyObject *args[] = {(PyObject *)Py_TYPE(exc), exc,      tb ? tb : Py_None,
-                        frame_limit,              Py_False, Py_True};
+    PyObject *args[] = {
+        (PyObject *)Py_TYPE(exc), exc, tb ? tb : Py_None, frame_limit, Py_False, Py_True};
     PyObject *te = PyObject_Vectorcall(formatter, args, 3, keyword_names);
     if (te && (suggest_correction(exc, te) < 0 || clean(te) < 0))
         Py_CLEAR(te);
@@ -233,9 +235,9 @@ static PyObject *thread_hook(PyObject *Py_UNUSED(self), PyObject *args)
         return PyErr_NoMemory();
     auto_py PyObject *name = thread == Py_None ? NULL : PyObject_GetAttrString(thread, "name");
     PyErr_Clear();
-    auto_py PyObject *text =
-        name ? PyUnicode_FromFormat("Exception in thread %S:\n%s", name, t.text)
-             : PyUnicode_FromFormat("Exception in thread:\n%s", t.text);
+    auto_py PyObject *text = name
+                                 ? PyUnicode_FromFormat("Exception in thread %S:\n%s", name, t.text)
+                                 : PyUnicode_FromFormat("Exception in thread:\n%s", t.text);
     traceback_done(&t);
     PyObject *err_stream = PySys_GetObject("stderr");
     if (!text || (err_stream && PyFile_WriteObject(text, err_stream, Py_PRINT_RAW) < 0))
@@ -257,8 +259,10 @@ static int hook_threads(void)
 int traceback_init(void)
 {
     auto_py PyObject *module = PyImport_ImportModule("traceback");
+    /* imported by traceback when it first draws carets */
+    auto_py PyObject *ast = PyImport_ImportModule("ast");
     auto_py PyObject *empty = PyUnicode_FromString("");
-    if (!module || !empty)
+    if (!module || !ast || !empty)
         return -1;
     formatter = PyObject_GetAttrString(module, "TracebackException");
     join = PyObject_GetAttrString(empty, "join");

@@ -1,5 +1,5 @@
-/* An exception in words: the sentence, the type, the line, and the text of the traceback with the frames
- * of the program only, as CPython itself would print it. No path of the machine gets out. */
+/* An exception in words: the sentence, the type, the line, and the text of the traceback with the
+ * frames of the program only, as CPython itself would print it. No path of the machine gets out. */
 #ifndef PYTHON_TRACEBACK_H
 #define PYTHON_TRACEBACK_H
 
@@ -15,8 +15,8 @@ struct traceback {
 };
 void traceback_done(struct traceback *t);
 
-/* One-off set-up in the zygote, after everything sys.path will ever hold is in it. Also makes threads report
- * their uncaught exceptions in this form. -1 = Python exception. */
+/* One-off set-up in the zygote, after everything sys.path will ever hold is in it. Also makes
+ * threads report their uncaught exceptions in this form. -1 = Python exception. */
 int traceback_init(void);
 
 /* Describe @exc. What its own methods do (__str__ that raises, or returns a gigabyte) costs no more

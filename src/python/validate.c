@@ -1,7 +1,8 @@
-/* Validation: the verdict of execution, in words, and an analysis. See run.h. Runs in the worker; nothing of the
- * program is executed. */
+/* Validation: the verdict of execution, in words, and an analysis. See run.h. Runs in the worker;
+ * nothing of the program is executed. */
 #include <string.h>
 
+#include "python/audit.h"
 #include "python/capture.h"
 #include "python/program.h"
 #include "python/run.h"
@@ -66,6 +67,7 @@ int run_validation(const struct run_env *env, const struct msg_run *run, struct 
 {
     struct program p = {0};
     bool ignored[2];
+    audit_set_run(run);
     /* the compiler's warnings have nowhere to go */
     capture_begin(false, false, 0);
     int rc = env->limits.compile ? env->limits.compile(env->limits.ctx, err) : 0;

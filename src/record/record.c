@@ -49,7 +49,7 @@ int record_open(const struct record_options *options, struct record **ret, struc
         if (r->mode == AUDIT_REQUIRED || problem.code == ERR_NOMEM) {
             if (err)
                 *err = problem;
-            return err_prefix(err, "SANDBOX_AUDIT_LOG=required");
+            return r->mode == AUDIT_REQUIRED ? err_prefix(err, "SANDBOX_AUDIT_LOG=required") : -1;
         }
         if (ret_problem)
             *ret_problem = problem;

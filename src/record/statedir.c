@@ -1,6 +1,7 @@
 /* The state folder: see audit.h. Runs in the server at start, maybe as root, with a path that comes
  * from the environment. Parents are made like `mkdir -p` would; the folder itself must be ours,
  * since whoever owns it can replace what is in it. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -36,6 +37,36 @@ static bool owner_ok(const struct stat *st, uid_t owner_uid)
     return st->st_uid == geteuid() || (owner_uid != RECORD_SAME_OWNER && st->st_uid == owner_uid);
 }
 
+/* Root gives away only what is recognisably a state folder: SANDBOX_STATE_DIR=/etc must not make
+ * the server's user the owner of /etc. */
+static bool ours_alone(int fd)
+{
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
+    if (!d) {
+        fd_close(&copy);
+        return false;
+    }
+    bool ours = true;
+    for (struct dirent *e; ours && (e = readdir(d));)
+        ours = str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
+               str_starts(e->d_name, "audit.jsonl");
+    closedir(d);
+    return ours;
+}
+
+static int hand_over(int fd, const char *path, uid_t owner_uid, gid_t owner_gid, struct err *err)
+{
+    if (!ours_alone(fd))
+        return err_set(err, ERR_REFUSED,
+                       "the state folder %s would have to be given to user %u, but there are other "
+                       "things in it: choose a new or an empty one",
+                       path, (unsigned)owner_uid);
+    if (fchown(fd, owner_uid, owner_gid) < 0)
+        return err_set(err, ERR_SYS, "hand over the state folder %s", path);
+    return 0;
+}
+
 int state_dir_open(const char *path, uid_t owner_uid, gid_t owner_gid, int *ret_fd, struct err *err)
 {
     auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -51,8 +82,8 @@ int state_dir_open(const char *path, uid_t owner_uid, gid_t owner_gid, int *ret_
         return err_set(err, ERR_REFUSED, "the state folder %s belongs to somebody else (user %u)",
                        path, (unsigned)st.st_uid);
     if (owner_uid != RECORD_SAME_OWNER && st.st_uid != owner_uid &&
-        fchown(fd, owner_uid, owner_gid) < 0)
-        return err_set(err, ERR_SYS, "hand over the state folder %s", path);
+        hand_over(fd, path, owner_uid, owner_gid, err) < 0)
+        return -1;
     if ((st.st_mode & 022) != 0 && fchmod(fd, 0700) < 0)
         return err_set(err, ERR_SYS, "make the state folder %s private", path);
     *ret_fd = take_fd(&fd);

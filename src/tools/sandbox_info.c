@@ -180,6 +180,20 @@ static void put_layer(struct json_out *out, const struct msg_proof *proof, size_
     json_close_object(out);
 }
 
+/* Not a wall of a single program, so the self-test inside of one cannot try it: it is there or the
+ * zygote does not start. */
+static void put_cgroup(struct json_out *out, const struct engine_info *info)
+{
+    json_open_object(out);
+    json_pair_str(out, "layer", "cgroup");
+    json_key(out, "checks");
+    json_open_array(out);
+    json_close_array(out);
+    json_pair_bool(out, "active", info->cgroup != NULL);
+    json_pair_str(out, "why_not", info->cgroup ? NULL : info->no_cgroup);
+    json_close_object(out);
+}
+
 static bool seen_before(const struct msg_proof *proof, size_t i)
 {
     /* backwards: items of a layer mostly follow each other */
@@ -208,6 +222,8 @@ static void put_isolation(struct json_out *out, const struct engine_info *info)
     for (size_t i = 0; proof && i < proof->len; i++)
         if (!seen_before(proof, i))
             put_layer(out, proof, i);
+    if (proof)
+        put_cgroup(out, info);
     json_close_array(out);
     json_close_object(out);
 }

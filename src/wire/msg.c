@@ -4,11 +4,13 @@
 
 #include <string.h>
 
-#define MAX_NAME 256         /* rule names, module names, type names */
-#define MAX_TEXT (16 * 1024) /* sentences */
+#define MAX_NAME MSG_MAX_NAME /* rule names, module names, type names */
+#define MAX_TEXT (16 * 1024)  /* sentences */
 #define MAX_PATH 4096
-#define MAX_LIST 1024
-#define MAX_BLOB (64u * 1024 * 1024) /* code, result, traceback: bounded tighter by msg_check() */
+#define MAX_LIST MSG_MAX_LIST
+/* Code, result, traceback: bounded tighter by msg_check(). The largest output that can be
+ * configured is 64 MiB, to which the serialiser adds a little when it cuts. */
+#define MAX_BLOB (65u * 1024 * 1024)
 
 const struct msg_rule msg_rules[MSG_TYPES] = {
     [MSG_LAUNCH] = {"LAUNCH", PEER_SERVER, PEER_KEEPER, MSG_MAX_DATAGRAM, 1},
@@ -110,7 +112,13 @@ void msg_put_text(struct wire_out *out, enum msg_type type, uint64_t id, const c
 {
     wire_put_u8(out, (uint8_t)type);
     wire_put_u64(out, id);
-    wire_put_bytes(out, text, strnlen(text, MAX_TEXT));
+    /* It may quote a path of any bytes, and be cut anywhere; the reader takes nothing malformed. */
+    size_t n;
+    auto_free char *good = utf8_repair(text, strnlen(text, MAX_TEXT / 3), &n);
+    if (good)
+        wire_put_bytes(out, good, n);
+    else
+        out->bad = true;
 }
 
 int msg_get_text(const void *body, size_t n, struct msg_text *ret, struct err *err)

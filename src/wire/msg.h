@@ -61,6 +61,8 @@ struct msg_rule {
 extern const struct msg_rule msg_rules[MSG_TYPES];
 
 #define MSG_MAX_DATAGRAM (128 * 1024) /* largest body on the two SEQPACKET channels */
+#define MSG_MAX_LIST     1024         /* names in one list of any message */
+#define MSG_MAX_NAME     256          /* bytes of one name */
 
 /* Check a received datagram or frame body against msg_rules: known type, sent by @from to @to, not
  * too large (an upper bound of @max_body bytes replaces the table's when not 0), right number of
@@ -94,7 +96,7 @@ struct msg_launch {
     struct strv python_path; /* extra read-only site-packages folders */
     struct strv modules;     /* every module a program may import, dotted names */
     struct strv preload;     /* modules to import before forking; missing ones are reported */
-    char *cgroup;            /* delegated cgroup v2 folder for this zygote, "" = none */
+    char *cgroup;            /* delegated cgroup v2 folder to make its leaf in, "" = none */
 };
 struct msg_launched {
     uint64_t id;

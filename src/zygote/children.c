@@ -1,4 +1,5 @@
-/* Table of living workers: see children.h. Runs in the zygote. A few dozen at most: a plain array. */
+/* Table of living workers: see children.h. Runs in the zygote. A few dozen at most: a plain array.
+ */
 #include "zygote/children.h"
 
 #include <stdlib.h>

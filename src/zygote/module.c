@@ -1,9 +1,9 @@
 /* The extension module `_vivarium`: the door through which the stock interpreter becomes a zygote.
  *
- *   python3 -I -S -c "import sys; sys.path.append(sys.argv[1]); import _vivarium; _vivarium.serve()" DIR
+ *   python3 -I -S -c "import _vivarium; _vivarium.serve()"     (with its folder in sys.path)
  *
- * Its only function does not return. Programs never see the module: imports are judged by name, and the
- * zygote takes it out of sys.modules. */
+ * Its only function does not return. Programs never see the module: imports are judged by name, and
+ * the zygote takes it out of sys.modules. */
 #include <Python.h>
 
 #include "zygote/zygote.h"

@@ -43,10 +43,13 @@ static int python_error(struct err *err, const char *what)
 
 static int tune_process(struct err *err)
 {
-    /* One malloc arena for all threads, and no memory handed back: what the warm-up has touched stays
-     * touched, and the address space measured at hand-over stays what it was. */
+    /* One malloc arena for all threads, and no memory handed back: what the warm-up has touched
+     * stays touched, and the address space measured at hand-over stays what it was. */
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    /* no fast bins: the first large block of a worker would merge what the zygote left in them, and
+     * make a private page of each they lie in */
+    mallopt(M_MXFAST, 0);
     mallopt(M_TOP_PAD, 128 << 10);
     /* glibc would raise it by itself after the first large free, and keep such blocks for good */
     mallopt(M_MMAP_THRESHOLD, 256 << 10);
@@ -61,7 +64,8 @@ static int tune_process(struct err *err)
     return 0;
 }
 
-/* sys.path without our own folder, with the configured ones; sys.argv without a trace of how this was started. */
+/* sys.path without our own folder, with the configured ones; sys.argv without a trace of how this
+ * was started. */
 static int tidy_sys(const struct msg_launch *launch)
 {
     PyObject *path = PySys_GetObject("path");
@@ -93,9 +97,9 @@ static int tidy_sys(const struct msg_launch *launch)
 
 static PyObject *register_at_fork; /* os.register_at_fork */
 
-/* Is @hook of a module whose at-fork hooks only repair what a second thread might have been doing, which the
- * zygote never has, or (random) do what worker_reseed() does for less? Run in every worker, they
- * would cost it more page faults than everything else before the program. */
+/* Is @hook of a module whose at-fork hooks only repair what a second thread might have been doing,
+ * which the zygote never has, or (random) do what worker_reseed() does for less? Run in every
+ * worker, they would cost it more page faults than everything else before the program. */
 static bool hook_is_idle(PyObject *hook)
 {
     static const char *const modules[] = {"threading", "logging", "random"};
@@ -119,8 +123,7 @@ static PyObject *sift_hooks(PyObject *Py_UNUSED(self), PyObject *args, PyObject 
     return PyObject_Call(register_at_fork, args, kwargs);
 }
 
-static PyMethodDef sift_hooks_def = {"register_at_fork",
-                                     (PyCFunction)(void (*)(void))sift_hooks,
+static PyMethodDef sift_hooks_def = {"register_at_fork", (PyCFunction)(void (*)(void))sift_hooks,
                                      METH_VARARGS | METH_KEYWORDS, NULL};
 
 /* Put our filter in front of os.register_at_fork, or take it away again. */
@@ -147,7 +150,8 @@ static int find_reseeders(void)
         auto_py PyObject *generator = PyObject_GetAttrString(random, "_inst");
         auto_py PyObject *type = PyObject_GetAttrString(core, "Random");
         auto_py PyObject *seed = type ? PyObject_GetAttrString(type, "seed") : NULL;
-        reseed_random = generator && seed ? PyObject_CallMethod(seed, "__get__", "O", generator) : NULL;
+        reseed_random =
+            generator && seed ? PyObject_CallMethod(seed, "__get__", "O", generator) : NULL;
         if (!reseed_random)
             return -1;
     }
@@ -171,8 +175,8 @@ int worker_reseed(struct err *err)
 
 /* ---- what libraries leave lying about ---- */
 
-/* Functions that preloaded modules want called at exit are the zygote's, not the programs'. (run.c calls logging's
- * when a program has added handlers.) */
+/* Functions that preloaded modules want called at exit are the zygote's, not the programs'. (run.c
+ * calls logging's when a program has added handlers.) */
 static int tidy_atexit(void)
 {
     auto_py PyObject *atexit = PyImport_ImportModule("atexit");
@@ -189,8 +193,8 @@ static int tidy_atexit(void)
     return 0;
 }
 
-/* OpenBLAS allocates its working memory at the first product, which must not happen under a program's memory
- * limit. */
+/* OpenBLAS allocates its working memory at the first product, which must not happen under a
+ * program's memory limit. */
 static int warm_numpy(void)
 {
     PyObject *numpy = PyDict_GetItemString(PyImport_GetModuleDict(), "numpy");
@@ -233,10 +237,30 @@ int zygote_prepare(const struct msg_launch *launch, struct msg_ready *ret, struc
     return 0;
 }
 
+/* Use up the free blocks that preloading left between others, and never give them back: what a
+ * worker allocates then comes from one place at the end of the heap, instead of making a private
+ * page of each page that has a hole. */
+static void plug_heap(void)
+{
+    const size_t largest = 128 * 1024;
+    void *probe = malloc(largest);
+    const uintptr_t top = (uintptr_t)probe;
+    free(probe);
+    for (size_t size = largest; size >= 16; size -= size > 4096 ? size / 16 & ~(size_t)15 : 16) {
+        void *p;
+        while ((p = malloc(size)) && (uintptr_t)p < top)
+            ;
+        free(p);
+    }
+}
+
 int zygote_freeze(struct err *err)
 {
     auto_py PyObject *gc = PyImport_ImportModule("gc");
     PyGC_Collect();
     auto_py PyObject *done = gc ? PyObject_CallMethod(gc, "freeze", NULL) : NULL;
-    return done ? 0 : python_error(err, "freeze");
+    if (!done)
+        return python_error(err, "freeze");
+    plug_heap();
+    return 0;
 }

@@ -8,37 +8,43 @@
 #include "python/run.h"
 #include "zygote/zygote.h"
 
-/* What nearly every program does: in each worker. Each page it makes private costs 3 µs of CPU, which a
- * program that does not need it pays for nothing. */
+/* What nearly every program does: in each worker. Each page it makes private costs 3 µs of CPU,
+ * which a program that does not need it pays for nothing. */
 static const char brief[] = "def f(x):\n"
                             "    return x + 1\n"
                             "result = [f(i) for i in range(10)]\n"
                             "print(f'{result}')\n";
 
 /* What programs usually do: in the zygote. No import, here or above: a server may permit none. */
-static const char ordinary[] = "class Point:\n"
-                               "    def __init__(self, x, y):\n"
-                               "        self.x = x\n"
-                               "        self.y = y\n"
-                               "def norm(p, *rest, scale=1.0):\n"
-                               "    return (p.x ** 2 + p.y ** 2) ** 0.5 * scale\n"
-                               "points = [Point(i, i * 2) for i in range(20)]\n"
-                               "table = {str(i): norm(p) for i, p in enumerate(points)}\n"
-                               "try:\n"
-                               "    table['missing']\n"
-                               "except KeyError as e:\n"
-                               "    text = f'{e!r:>10}'\n"
-                               "for k, v in sorted(table.items()):\n"
-                               "    print(k, 'is', v)\n"
-                               "result = {'rows': [list(map(str, range(10))), sum(table.values())]}\n";
+static const char ordinary[] =
+    "class Point:\n"
+    "    def __init__(self, x, y):\n"
+    "        self.x = x\n"
+    "        self.y = y\n"
+    "def norm(p, *rest, scale=1.0):\n"
+    "    return (p.x ** 2 + p.y ** 2) ** 0.5 * scale\n"
+    "points = [Point(i, i * 2) for i in range(20)]\n"
+    "table = {str(i): norm(p) for i, p in enumerate(points)}\n"
+    "try:\n"
+    "    table['missing']\n"
+    "except KeyError as e:\n"
+    "    text = f'{e!r:>10}'\n"
+    "for k, v in sorted(table.items()):\n"
+    "    print(k, 'is', v)\n"
+    "result = {'rows': [list(map(str, range(10))), sum(table.values())]}\n";
 
-/* A failure in a function, for the traceback's sake. */
+/* Ways to fail, for the sake of what describes them. */
 static const char failing[] = "def f(x):\n"
                               "    return 1 / x\n"
-                              "f(0)\n";
+                              "try:\n"
+                              "    f(0)\n"
+                              "except ZeroDivisionError as e:\n"
+                              "    raise ValueError('chained') from e\n";
+static const char misspelt[] = "answer = 1\nanwser\n";
+static const char malformed[] = "x = = 1\n";
 
-static int rehearse_one(const struct msg_launch *launch, const char *code,
-                        enum run_outcome outcome, struct err *err)
+static int rehearse_one(const struct msg_launch *launch, const char *code, enum run_outcome outcome,
+                        struct err *err)
 {
     /* its own page: nothing of this may show in the one shared with the server */
     static struct status_page scratch;
@@ -67,8 +73,18 @@ int rehearse_briefly(const struct msg_launch *launch, struct err *err)
 
 int rehearse_fully(const struct msg_launch *launch, struct err *err)
 {
-    if (rehearse_briefly(launch, err) < 0 ||
-        rehearse_one(launch, ordinary, OUTCOME_OK, err) < 0)
-        return -1;
-    return rehearse_one(launch, failing, OUTCOME_EXCEPTION, err);
+    static const struct {
+        const char *code;
+        enum run_outcome outcome;
+    } all[] = {
+        {brief, OUTCOME_OK},
+        {ordinary, OUTCOME_OK},
+        {failing, OUTCOME_EXCEPTION},
+        {misspelt, OUTCOME_EXCEPTION},
+        {malformed, OUTCOME_SYNTAX_ERROR},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (rehearse_one(launch, all[i].code, all[i].outcome, err) < 0)
+            return -1;
+    return 0;
 }

@@ -1,6 +1,6 @@
-/* A worker, from fork to end: see zygote.h. It is jailed before it reads the first byte of a program, runs
- * one, and dies. What it says after that program's first line is the program's word; the server takes it
- * as such. */
+/* A worker, from fork to end: see zygote.h. It is jailed before it reads the first byte of a
+ * program, runs one, and dies. What it says after that program's first line is the program's word;
+ * the server takes it as such. */
 #include <Python.h>
 #include <errno.h>
 #include <stdio.h>
@@ -31,7 +31,8 @@ struct worker {
     uint64_t address_space; /* bytes, when warm */
 };
 
-/* Before a program runs there is no result to put an error into: it goes where its errors would go. */
+/* Before a program runs there is no result to put an error into: it goes where its errors would go.
+ */
 _noreturn_ static void die(const char *what, const struct err *err)
 {
     char text[700];

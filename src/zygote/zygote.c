@@ -1,8 +1,8 @@
 /* The fork server: see zygote.h. Runs inside the namespaces, never runs a program, has one thread.
  *
- * It trusts its control channel (the server made it and nobody else holds it) and nothing that comes
- * from its children but their exit status. When the channel ends it ends, and its init and the kernel
- * take everything below along. */
+ * It trusts its control channel (the server made it and nobody else holds it) and nothing that
+ * comes from its children but their exit status. When the channel ends it ends, and its init and
+ * the kernel take everything below along. */
 #include "zygote/zygote.h"
 
 #include <Python.h>
@@ -105,7 +105,8 @@ static pid_t fork_worker(struct zygote *z, struct err *err)
     return pid;
 }
 
-/* Pass on what the self-test said. A wall that did not hold, or is not known to, ends the zygote. */
+/* Pass on what the self-test said. A wall that did not hold, or is not known to, ends the zygote.
+ */
 static int judge_proof(struct zygote *z, const uint8_t *body, size_t n, struct err *err)
 {
     if (n == 0)
@@ -205,8 +206,8 @@ static int spawn(struct zygote *z, uint64_t id, int fds[4], struct err *err)
     return send_id(z, MSG_SPAWNED, id, err);
 }
 
-/* A child's pid cannot be taken by another process before reap() below has waited for it, so a plain
- * kill() hits the right one or none. */
+/* A child's pid cannot be taken by another process before reap() below has waited for it, so a
+ * plain kill() hits the right one or none. */
 static void kill_child(struct zygote *z, uint64_t id)
 {
     pid_t pid = children_pid(&z->children, id);

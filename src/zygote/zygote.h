@@ -26,10 +26,12 @@ int worker_reseed(struct err *err);
 int rehearse_fully(const struct msg_launch *launch, struct err *err);
 int rehearse_briefly(const struct msg_launch *launch, struct err *err);
 
-/* A worker, from fork to end. @fds: worker channel, stdout, stderr, status file; all of them are consumed. */
+/* A worker, from fork to end. @fds: worker channel, stdout, stderr, status file; all of them are
+ * consumed. */
 _noreturn_ void worker_main(struct jail *jail, const struct msg_launch *launch, const int fds[4]);
 
-/* The worker of the self-test: jailed like any other, sends MSG_PROOF as one datagram on @channel. */
+/* The worker of the self-test: jailed like any other, sends MSG_PROOF as one datagram on @channel.
+ */
 _noreturn_ void worker_probe(struct jail *jail, int channel);
 
 #endif

@@ -1,10 +1,15 @@
 """Fixtures: a server shared by all tests that need nothing special, and one for a test of its own."""
 
+import signal
+
 import pytest
 from harm import Harm
 from stdio_client import Server, ServerGone
 
 SHARED = {}
+
+# Started by nohup, a runner hands ignored hang-ups down to the servers, which then rightly ignore them too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -92,6 +92,23 @@ ESCAPES = {
     "linecache": "import traceback\ntraceback.linecache.getlines('{secret}')",
     "csv of an open file": "import csv\nresult = list(csv.reader(open('{secret}')))",
     "a destructor": "class A:\n    def __del__(self): pass\nA()",
+    # library functions that act on names and texts with their own rights
+    "get_type_hints fills a dict with builtins": "import typing\nd = {}\nclass A:\n    x: 'int'\ntyping.get_type_hints(A, globalns=d)\nresult = str(d['__builtins__'])",
+    "get_type_hints in the globals of a wrapped function": "import functools, json, typing\ndef g(x: 'codecs'): pass\nfunctools.update_wrapper(g, json.loads, assigned=())\nresult = str(typing.get_type_hints(g))",
+    "get_type_hints in the module that a class claims": "import functools, json, typing\nclass A:\n    x: 'codecs'\nfunctools.update_wrapper(A, json.loads, assigned=('__module__',), updated=())\nresult = str(typing.get_type_hints(A))",
+    "get_type_hints in sys": "import typing\nA = type('A', (), {'__module__': 'sys', '__annotations__': {'x': 'modules'}})\nresult = str(typing.get_type_hints(A))",
+    "a ForwardRef to a module": "import typing\nR = type(typing.List['X'].__args__[0])\nclass A:\n    x: R('codecs', module='json')\nresult = str(typing.get_type_hints(A))",
+    "Enum._convert_": "import enum\nresult = str(enum.Enum._convert_('E', 'json', lambda n: n == 'codecs').codecs.value)",
+    "redirect_stdout of another attribute": "import contextlib\nr = contextlib.redirect_stdout({})\nr._stream = 'modules'\ntry:\n    r.__enter__()\nexcept PermissionError:\n    pass\nresult = str(r._old_targets[0]['os'])",
+    "the module in an AttributeError": "import contextlib\nr = contextlib.redirect_stdout({})\nr._stream = 'nonesuch'\ntry:\n    r.__enter__()\nexcept AttributeError as e:\n    result = str(e.obj.modules)",
+    "update_wrapper of __getattribute__": "import functools\nclass W:\n    got = None\n    def __setattr__(s, n, v): W.got = v\nfunctools.update_wrapper(W(), object, assigned=('__getattribute__',), updated=())\nresult = str(W.got)",
+    "update_wrapper with the namespace of a class": "import functools\nclass C:\n    got = None\n    def update(s, x): C.got = x\nclass W:\n    __slots__ = ()\n    def __getattr__(s, n): return C()\n    def __setattr__(s, n, v): pass\nfunctools.update_wrapper(W(), type, assigned=())\nassert C.got",
+    "a dataclass field called __getattribute__": "import dataclasses\n@dataclasses.dataclass\nclass P:\n    a: int = 1\ndataclasses.fields(P)[0].name = '__getattribute__'\nresult = str(dataclasses.astuple(P()))",
+    "a name that says it equals another": "class S(str):\n    def __hash__(self): return hash('__getattribute__')\n    def __eq__(self, other): return other == '__getattribute__'\nresult = str(getattr(object, S('x')))",
+    "attrgetter of such a name": "import operator\nclass S(str):\n    def __hash__(self): return hash('__getattribute__')\n    def __eq__(self, other): return other == '__getattribute__'\nresult = str(operator.attrgetter(S('x'))(object))",
+    "methodcaller of such a name": "import operator\nclass S(str):\n    def __hash__(self): return hash('__dir__')\n    def __eq__(self, other): return other == '__dir__'\nresult = str(operator.methodcaller(S('x'))(1))",
+    "a format with a colon in brackets": "result = '{0[:].__class__.__dict__}'.format({':': 1})",
+    "FrameSummary of any file": "import traceback\nresult = traceback.FrameSummary('{secret}', 1, 'x').line\nassert result",
 }
 
 

@@ -286,6 +286,36 @@ PROGRAMS = {
         "text = '''name,score\nann,3\nbob,5'''\nrows = [r.split(',') for r in text.splitlines()[1:]]\nresult = {n: int(s) for n, s in rows}",
         {"ann": 3, "bob": 5},
     ),
+    "names that are members of an enum of texts": (
+        "import enum, operator\nclass C(str, enum.Enum):\n    A = 'a'\nclass P:\n    a = 1\np = P()\nsetattr(p, C.A, 2)\n"
+        "result = [getattr(p, C.A), operator.attrgetter(C.A)(p), hasattr(p, C.A)]",
+        [2, 2, True],
+    ),
+    "type hints of a decorated function, a class and given names": (
+        "import functools, typing\nclass A:\n    n: 'A'\n    k: 'typing.Optional[int]'\n"
+        "def f(x: 'A') -> 'int': ...\n@functools.wraps(f)\ndef g(*a): ...\nclass B:\n    m: 'N'\n"
+        "result = [typing.get_type_hints(A)['n'] is A, typing.get_type_hints(g)['x'] is A, "
+        "typing.get_type_hints(B, globalns={'N': int})['m'] is int]",
+        [True, True, True],
+    ),
+    "a library that is loaded on first use": (
+        "import zoneinfo\nresult = 'UTC' in zoneinfo.available_timezones()",
+        True,
+    ),
+    "a dataclass whose annotations are text": (
+        "from __future__ import annotations\nimport dataclasses, typing\n@dataclasses.dataclass\nclass A:\n    a: int\n"
+        "    b: typing.ClassVar[int] = 1\n    c: dataclasses.InitVar[int] = 2\n    d: typing.Optional[A] = None\n"
+        "result = [f.name for f in dataclasses.fields(A)]",
+        ["a", "d"],
+    ),
+    "redirected output": (
+        "import contextlib, io\nb = io.StringIO()\nwith contextlib.redirect_stdout(b):\n    print('x')\nresult = b.getvalue()",
+        "x\n",
+    ),
+    "a format with items and attributes": (
+        "result = '{0[a.b]} {1.real:>{w}} {2!r}'.format({'a.b': 1}, 2, 'x', w=3)",
+        "1   2 'x'",
+    ),
 }
 
 

@@ -147,7 +147,11 @@ static inline void rig_start(void)
         fake_keeper(pair[1]);
     }
     close(pair[1]);
-    struct engine_hooks hooks = {on_state, may_start, on_finished, on_log, NULL};
+    struct engine_hooks hooks = {.cgroup = "/cgroup/programs",
+                                 .on_state = on_state,
+                                 .may_start = may_start,
+                                 .on_finished = on_finished,
+                                 .on_log = on_log};
     rig.e = engine_new(rig.loop, &rig.conf, pair[0], "/usr/lib/vivarium", &hooks, &err);
     REQUIRE(rig.e);
     rig.e->tuning.backoff_ns = 5 * MS;

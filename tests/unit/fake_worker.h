@@ -47,6 +47,7 @@ struct script {
     unsigned launches, ends, zygotes_dead, spawns, kills, runs;
     unsigned log_len;
     char log[256][24]; /* programs in the order they were taken */
+    char cgroup[64];   /* of the last launch */
 };
 static struct script *script;
 

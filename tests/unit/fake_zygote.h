@@ -172,6 +172,7 @@ static inline void fake_launch(int fd, const uint8_t *body, size_t n, int contro
     if (msg_get_launch(body, n, &m, NULL) < 0)
         _exit(6);
     script->launches++;
+    snprintf(script->cgroup, sizeof(script->cgroup), "%s", m.cgroup);
     struct wire_out out = WIRE_OUT_INIT(0);
     if (mood_now(MOOD_LAUNCH_FAILS)) {
         msg_put_text(&out, MSG_LAUNCH_FAILED, m.id, "user namespaces are off; enable them");

@@ -6,17 +6,20 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "app/cli.h"
 #include "app/confine.h"
+#include "app/delegation.h"
 #include "app/once.h"
 #include "app/places.h"
 #include "app/privilege.h"
 #include "app/show.h"
 #include "app/source.h"
 #include "sys/cap.h"
+#include "sys/fd.h"
 #include "sys/landlock.h"
 #include "sys/task.h"
 
@@ -184,6 +187,42 @@ TEST(an_interpreter_we_were_not_built_for_is_refused_by_version)
     rmdir(dir);
 }
 
+static const char *own_path(const char *text)
+{
+    static char copy[200];
+    snprintf(copy, sizeof(copy), "%s", text);
+    return delegation_own_path(copy);
+}
+
+TEST(the_own_cgroup_is_read_from_the_unified_line_alone)
+{
+    CHECK_STR(own_path("9:memory:/a\n0::/b/c d\n"), "/b/c d");
+    CHECK_STR(own_path("0::/\n"), "/");
+    CHECK_STR(own_path("0::/last"), "/last");
+    CHECK(!own_path("") && !own_path("9:memory:/a\n") && !own_path("10::/x\n"));
+    CHECK(!own_path("0::/../outside\n") && !own_path("0::/..\n") && !own_path("0::/a/../b\n"));
+    CHECK(!own_path("0::/a (deleted)\n"));
+}
+
+TEST(without_a_delegated_cgroup_nothing_is_changed_and_it_says_why)
+{
+    struct identities ids;
+    struct delegation d;
+    char before[4096], after[4096];
+    size_t n;
+    REQUIRE(identities_choose(&ids, NULL) == 0);
+    int fd = open("/proc/self/cgroup", O_RDONLY);
+    REQUIRE(fd_read_all(fd, before, sizeof(before), &n, NULL) == 0);
+    delegation_claim(&ids, &d);
+    if (d.programs)
+        SKIP("this machine has delegated one");
+    CHECK(d.keeper_fd < 0 && d.why_not[0]);
+    size_t m;
+    REQUIRE(lseek(fd, 0, SEEK_SET) == 0 && fd_read_all(fd, after, sizeof(after), &m, NULL) == 0);
+    CHECK(m == n && memcmp(before, after, n) == 0);
+    delegation_done(&d);
+}
+
 TEST(an_ordinary_user_stays_who_they_are)
 {
     if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
@@ -225,6 +264,9 @@ static void be_confined(int dir_fd)
     CHECK(execve("/bin/true", none, none) < 0 && errno == EPERM);
     CHECK(fork() < 0 && errno == EPERM);
     CHECK(unshare(CLONE_NEWUSER) < 0 && errno == EPERM);
+    CHECK(socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == EPERM);
+    int pair[2];
+    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
     CHECK(confined == (landlock_abi() > 0));
     if (confined) {
         CHECK(open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES);

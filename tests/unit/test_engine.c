@@ -458,6 +458,30 @@ TEST(an_answer_may_bring_the_next_program_from_inside_the_callback)
 
 /* ---- requests ---- */
 
+TEST(a_list_of_imports_that_no_message_could_carry_is_refused)
+{
+    rig_up(2, 4, 1);
+    strv_add(&rig.conf.modules, "pkg", NULL);
+    char name[400] = "pkg.";
+    memset(name + 4, 'x', MSG_MAX_NAME);
+    struct exec_request req = request("x");
+    auto_strv struct strv imports = STRV_INIT;
+    strv_add(&imports, name, NULL);
+    req.narrowed = true;
+    req.imports = &imports;
+    struct answer a = {0};
+    CHECK(!engine_submit(rig.e, &req, &callbacks, &a));
+    CHECK(a.category == CATEGORY_INVALID_REQUEST && strstr(a.error, "longer than 256"));
+    name[MSG_MAX_NAME] = '\0';
+    strv_done(&imports);
+    for (int i = 0; i <= MSG_MAX_LIST; i++)
+        strv_add(&imports, name, NULL);
+    CHECK(!engine_submit(rig.e, &req, &callbacks, &a));
+    CHECK(a.category == CATEGORY_INVALID_REQUEST && strstr(a.error, "at most 1024"));
+    CHECK(script->runs == 0);
+    rig_down();
+}
+
 TEST(a_request_beyond_the_limits_is_refused_and_says_which)
 {
     rig_up(2, 4, 1);

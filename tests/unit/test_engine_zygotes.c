@@ -70,6 +70,17 @@ TEST(a_zygote_that_dies_at_start_is_told_by_its_exit)
     expect_refusal(MOOD_DIES_AT_START, "exit status 5", 3);
 }
 
+TEST(a_zygote_is_told_of_the_delegated_cgroup)
+{
+    rig_up(2, 4, 1);
+    struct engine_info info;
+    WAIT_UNTIL(script->spawns > 0);
+    engine_info(rig.e, &info);
+    CHECK_STR(script->cgroup, "/cgroup/programs");
+    CHECK_STR(info.cgroup, "/cgroup/programs");
+    rig_down();
+}
+
 TEST(the_server_recovers_when_the_reason_has_gone)
 {
     rig_up_raw(2, 4, 1);

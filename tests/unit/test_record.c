@@ -291,6 +291,30 @@ TEST(files_are_handed_over_to_their_future_owner)
     remove_dir();
 }
 
+TEST(root_gives_away_no_folder_that_holds_anything_else)
+{
+    if (geteuid() != 0)
+        SKIP("needs root");
+    new_dir();
+    static char state[100];
+    snprintf(state, sizeof(state), "%s/state", dir);
+    REQUIRE(mkdir(state, 0755) == 0);
+    close(open(in_dir("shadow"), O_CREAT | O_WRONLY, 0600));
+    struct record_options o = {
+        .audit = AUDIT_REQUIRED, .state_dir = state, .owner_uid = 61170, .owner_gid = 61170};
+    struct record *r = NULL;
+    struct err err = ERR_INIT;
+    struct stat st;
+    CHECK(record_open(&o, &r, NULL, &err) < 0 && strstr(err.text, "other things in it"));
+    CHECK(stat(state, &st) == 0 && st.st_uid == 0);
+    CHECK(stat(in_dir("shadow"), &st) == 0 && st.st_uid == 0);
+    unlink(in_dir("shadow"));
+    REQUIRE(record_open(&o, &r, NULL, &err) == 0);
+    CHECK(stat(state, &st) == 0 && st.st_uid == 61170);
+    record_free(r);
+    remove_dir();
+}
+
 TEST(a_failure_is_told_once_and_nothing_is_lost)
 {
     new_dir();

@@ -514,6 +514,7 @@ TEST(info_tells_what_was_proven)
                                      .hello = &hello,
                                      .proof_items = &proof,
                                      .ready = &ready,
+                                     .no_cgroup = "not delegated",
                                      .executions = 7};
     start();
     auto_json json_t *v = call("get_sandbox_info", "{}");
@@ -521,13 +522,16 @@ TEST(info_tells_what_was_proven)
     CHECK_STR(text_at(o, "isolation.tier"), "jail");
     CHECK_STR(text_at(o, "isolation.proof"), "failed");
     CHECK_STR(text_at(o, "isolation.failure"), "A wall does not hold");
-    CHECK(json_array_size(at(o, "isolation.layers")) == 3);
+    CHECK(json_array_size(at(o, "isolation.layers")) == 4);
     CHECK(json_is_true(at(o, "isolation.layers.0.active")));
     CHECK(json_array_size(at(o, "isolation.layers.0.checks")) == 2);
     CHECK(json_is_false(at(o, "isolation.layers.1.active")));
     CHECK_STR(text_at(o, "isolation.layers.1.why_not"), "no Landlock");
     CHECK(json_is_false(at(o, "isolation.layers.2.active")));
     CHECK_STR(text_at(o, "isolation.layers.2.why_not"), "it worked");
+    CHECK_STR(text_at(o, "isolation.layers.3.layer"), "cgroup");
+    CHECK(json_is_false(at(o, "isolation.layers.3.active")));
+    CHECK_STR(text_at(o, "isolation.layers.3.why_not"), "not delegated");
     CHECK_STR(text_at(o, "security_profiles.basic.installed.0"), "math");
     CHECK_STR(text_at(o, "security_profiles.basic.missing.0"), "zlib");
     CHECK_STR(text_at(o, "server.python_version"), "3.11.2");

@@ -121,6 +121,23 @@ TEST(a_string_with_nul_or_bad_utf8_is_refused)
     }
 }
 
+TEST(a_reason_of_any_bytes_and_length_arrives)
+{
+    static char text[20000];
+    memset(text, 'a', sizeof(text) - 1);
+    memcpy(text, "open /srv/\xe4\xff: ", 14);
+    memset(text + 5000, '\xe4', 1000);
+    auto_wire_out struct wire_out out = WIRE_OUT_INIT(0);
+    msg_put_text(&out, MSG_FATAL, 7, text);
+    REQUIRE(!out.bad);
+    struct err err = ERR_INIT;
+    CHECK(msg_check(out.buf.data, out.buf.len, 0, PEER_ZYGOTE, PEER_SERVER, 0, &err) == MSG_FATAL);
+    struct msg_text m;
+    REQUIRE(msg_get_text(out.buf.data, out.buf.len, &m, &err) == 0);
+    CHECK(m.id == 7 && str_starts(m.text, "open /srv/\xef\xbf\xbd"));
+    msg_text_done(&m);
+}
+
 TEST(each_message_is_taken_only_from_the_peer_that_may_send_it)
 {
     uint8_t spawn[9] = {MSG_SPAWN};

@@ -1,6 +1,6 @@
-/* A server for the tests of zygote and worker: the real keeper in a child, a real zygote behind it, real
- * workers, and this process in the place of the server. Everything is as in production but for who
- * asks. */
+/* A server for the tests of zygote and worker: the real keeper in a child, a real zygote behind it,
+ * real workers, and this process in the place of the server. Everything is as in production but for
+ * who asks. */
 #ifndef TESTS_WORKER_FIXTURE_H
 #define TESTS_WORKER_FIXTURE_H
 
@@ -69,7 +69,7 @@ static ssize_t recv_wait(int fd, uint8_t *body, size_t size, int fds[SOCK_MAX_FD
 }
 
 /* The engine's part with reported system calls: refuse each with EPERM. */
-static void answer_reports(struct site *s)
+static inline void answer_reports(struct site *s)
 {
     s->answerer = fork();
     if (s->answerer != 0)
@@ -112,7 +112,7 @@ static int from_zygote(struct site *s, uint8_t *body, size_t *ret_n)
 }
 
 /* Can everybody reach @path? The workers' uid is nobody's friend. */
-static bool open_to_all(const char *path)
+static inline bool open_to_all(const char *path)
 {
     char part[4096];
     struct stat st;
@@ -143,7 +143,7 @@ static const char *extension_dir(char copy[64])
     return copy;
 }
 
-static void site_spec(struct site *s, unsigned bits)
+static inline void site_spec(struct site *s, unsigned bits)
 {
     struct err err = ERR_INIT;
     const char *dir = extension_dir(s->copy);
@@ -162,7 +162,7 @@ static void site_spec(struct site *s, unsigned bits)
 }
 
 /* Start keeper and zygote and wait until it says READY. */
-static void site_launch(struct site *s)
+static inline void site_launch(struct site *s)
 {
     struct err err = ERR_INIT;
     int launch[2], control[2];
@@ -213,13 +213,13 @@ static void site_launch(struct site *s)
     free(body);
 }
 
-static void site_start(struct site *s, unsigned bits)
+static inline void site_start(struct site *s, unsigned bits)
 {
     site_spec(s, bits);
     site_launch(s);
 }
 
-static void site_stop(struct site *s)
+static inline void site_stop(struct site *s)
 {
     fd_close(&s->control);
     fd_close(&s->launch);
@@ -241,7 +241,7 @@ static void site_stop(struct site *s)
 }
 
 /* Wait for the zygote's next message, which must be @type about @id (an EXITED goes to *exited). */
-static void expect_zygote(struct site *s, int type, uint64_t id, struct msg_exited *exited)
+static inline void expect_zygote(struct site *s, int type, uint64_t id, struct msg_exited *exited)
 {
     uint8_t body[MSG_MAX_DATAGRAM > 65536 ? 65536 : MSG_MAX_DATAGRAM];
     size_t n;
@@ -286,7 +286,7 @@ static int next_frame(struct worker *w, const uint8_t **ret_body, size_t *ret_n)
     }
 }
 
-static void worker_spawn(struct site *s, struct worker *w)
+static inline void worker_spawn(struct site *s, struct worker *w)
 {
     struct err err = ERR_INIT;
     int chan[2], out[2], errs[2];
@@ -321,7 +321,7 @@ static void worker_spawn(struct site *s, struct worker *w)
     buf_consume(&w->in, MSG_FRAME_HEADER + n);
 }
 
-static void drain(struct worker *w, struct run *r)
+static inline void drain(struct worker *w, struct run *r)
 {
     for (int i = 0; i < 2; i++) {
         char piece[65536];
@@ -335,7 +335,7 @@ static void drain(struct worker *w, struct run *r)
     }
 }
 
-static void worker_send(struct worker *w, const struct msg_run *m)
+static inline void worker_send(struct worker *w, const struct msg_run *m)
 {
     struct err err = ERR_INIT;
     auto_wire_out struct wire_out out = WIRE_OUT_INIT(0);
@@ -344,7 +344,7 @@ static void worker_send(struct worker *w, const struct msg_run *m)
     REQUIRE(fd_write_all(w->channel, out.buf.data, out.buf.len, &err) == 0);
 }
 
-static void keep_event(struct run *r, const uint8_t *body, size_t n)
+static inline void keep_event(struct run *r, const uint8_t *body, size_t n)
 {
     struct err err = ERR_INIT;
     r->events = realloc(r->events, (r->events_len + 1) * sizeof(*r->events));
@@ -352,9 +352,9 @@ static void keep_event(struct run *r, const uint8_t *body, size_t n)
     r->events_len++;
 }
 
-/* Read what the worker says until its last message or its end, draining its output meanwhile. @stop_ms: give up
- * after so long (0 = never) and return false. */
-static bool worker_listen(struct worker *w, struct run *r, unsigned stop_ms)
+/* Read what the worker says until its last message or its end, draining its output meanwhile.
+ * @stop_ms: give up after so long (0 = never) and return false. */
+static inline bool worker_listen(struct worker *w, struct run *r, unsigned stop_ms)
 {
     uint64_t end = clock_mono_ns() + (stop_ms ? stop_ms : PATIENCE_MS) * UINT64_C(1000000);
     struct err err = ERR_INIT;
@@ -399,7 +399,7 @@ static bool worker_listen(struct worker *w, struct run *r, unsigned stop_ms)
 }
 
 /* What is in the status file and was not in the pipe. */
-static void add_pending(struct worker *w, struct run *r)
+static inline void add_pending(struct worker *w, struct run *r)
 {
     REQUIRE(pread(w->status, &r->page, sizeof(r->page), 0) == sizeof(r->page));
     for (int i = 0; i < 2; i++) {
@@ -416,7 +416,7 @@ static void add_pending(struct worker *w, struct run *r)
     }
 }
 
-static void worker_end(struct site *s, struct worker *w, struct run *r)
+static inline void worker_end(struct site *s, struct worker *w, struct run *r)
 {
     fd_close(&w->channel);
     expect_zygote(s, MSG_EXITED, w->id, &r->exited);
@@ -428,7 +428,7 @@ static void worker_end(struct site *s, struct worker *w, struct run *r)
     buf_done(&w->in);
 }
 
-static void worker_kill(struct site *s, struct worker *w)
+static inline void worker_kill(struct site *s, struct worker *w)
 {
     struct err err = ERR_INIT;
     auto_wire_out struct wire_out m = WIRE_OUT_INIT(64);
@@ -436,7 +436,7 @@ static void worker_kill(struct site *s, struct worker *w)
     REQUIRE(sock_send(s->control, m.buf.data, m.buf.len, NULL, 0, 0, &err) == 0);
 }
 
-static void run_done(struct run *r)
+static inline void run_done(struct run *r)
 {
     msg_result_done(&r->result);
     msg_verdict_done(&r->verdict);
@@ -450,12 +450,12 @@ static void run_done(struct run *r)
 #define REQUEST(text)                                                                              \
     (struct msg_run)                                                                               \
     {                                                                                              \
-        .mode = RUN_EXECUTE, .capture_output = true, .mem_bytes = 128 << 20, .max_output = 1 << 20, \
-        .code = (uint8_t *)(uintptr_t)(text), .code_len = strlen(text)                             \
+        .mode = RUN_EXECUTE, .capture_output = true, .mem_bytes = 128 << 20,                       \
+        .max_output = 1 << 20, .code = (uint8_t *)(uintptr_t)(text), .code_len = strlen(text)      \
     }
 
 /* One program in one new worker. */
-static struct run run_request(struct site *s, const struct msg_run *m)
+static inline struct run run_request(struct site *s, const struct msg_run *m)
 {
     struct worker w;
     struct run r = {0};
@@ -470,10 +470,35 @@ static struct run run_request(struct site *s, const struct msg_run *m)
     return r;
 }
 
-static struct run run_text(struct site *s, const char *text)
+static inline struct run run_text(struct site *s, const char *text)
 {
     struct msg_run m = REQUEST(text);
     return run_request(s, &m);
+}
+
+/* ---- for every test ---- */
+
+static struct site site;
+
+static inline void open_site(void)
+{
+    site_start(&site, PROFILE_BASIC);
+}
+
+#define CHECK_RUN(r, expected)                                                                     \
+    do {                                                                                           \
+        if (!(r).answered || (r).result.outcome != (expected))                                     \
+            printf("# answered %d outcome %d status %x: %s\n", (r).answered, (r).result.outcome,   \
+                   (r).exited.wait_status, (r).result.error ? (r).result.error : (r).text[1]);     \
+        CHECK((r).answered && (r).result.outcome == (expected));                                   \
+    } while (0)
+
+static inline bool has(const char *text, const char *part)
+{
+    bool found = text && strstr(text, part);
+    if (!found)
+        printf("# \"%s\" is not in \"%.500s\"\n", part, text ? text : "(null)");
+    return found;
 }
 
 #endif

@@ -5,7 +5,10 @@
 
 #include "python/compat.h"
 #include "python/events.h"
+#include "python/guards.h"
 #include "python/imports.h"
+#include "python/policy.h"
+#include "python/roads.h"
 #include "python/serialise.h"
 #include "python/source.h"
 
@@ -55,8 +58,9 @@ static PyObject *start(PyObject *self, PyObject *args)
     launch.imports_overridden = overridden;
     PyObject *result = NULL;
     if (to_strv(modules, &launch.modules) == 0 && to_strv(preload, &launch.preload) == 0 &&
-        events_init() == 0 && source_init() == 0 &&
-        imports_init(&launch, &installed, &missing) == 0 && serialise_init() == 0) {
+        events_init() == 0 && source_init() == 0 && policy_init() == 0 && guards_init() == 0 &&
+        roads_init() == 0 && imports_init(&launch, &installed, &missing) == 0 &&
+        serialise_init() == 0) {
         events_set_sink(see, NULL);
         result = Py_BuildValue("(NN)", strv_list(&installed), strv_list(&missing));
     }
