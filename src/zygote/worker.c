@@ -149,7 +149,6 @@ static int warm_up(struct worker *w, struct err *err)
     guards_arm();
     if (rehearse_briefly(w->launch, err) < 0)
         return -1;
-    PyGC_Collect();
     memory_watch(&w->status->alloc_failed);
     capture_attach(w->status, 1, 2);
     w->address_space = jail_address_space();
