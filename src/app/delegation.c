@@ -99,7 +99,7 @@ static bool has_word(const char *text, const char *word)
 
 static int check_usable(int dir, struct err *err)
 {
-    char text[4096], own[32];
+    char text[4096] = "", own[32];
     if (read_text(dir, "cgroup.controllers", text, sizeof(text), err) < 0)
         return -1;
     if (!has_word(text, "memory") || !has_word(text, "pids"))
@@ -115,7 +115,7 @@ static int check_usable(int dir, struct err *err)
 static int find(int *ret_dir, char **ret_path, struct err *err)
 {
     struct statfs fs;
-    char text[8192];
+    char text[8192] = "";
     if (statfs(MOUNT, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
         return err_set(err, ERR_UNSUPPORTED, "there is no unified cgroup v2 hierarchy at " MOUNT);
     if (read_text(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text), err) < 0)

@@ -87,7 +87,7 @@ static bool target_ok(const char *item)
     int bits;
     if (strlen(item) >= sizeof(text))
         return false;
-    strcpy(text, item);
+    memcpy(text, item, strlen(item) + 1);
     if (address_ok(text, &bits))
         return true;
     if (text[0] == '[') {

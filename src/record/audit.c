@@ -70,7 +70,7 @@ static int shift(const struct audit *a, struct err *err)
     for (int i = RECORD_OLD_FILES; i > 0; i--) {
         snprintf(to, sizeof(to), NAME ".%d", i);
         if (i == 1)
-            strcpy(from, NAME);
+            snprintf(from, sizeof(from), "%s", NAME);
         else
             snprintf(from, sizeof(from), NAME ".%d", i - 1);
         if (renameat(a->dir_fd, from, a->dir_fd, to) < 0 && errno != ENOENT)

@@ -18,8 +18,8 @@ int audit_append(struct audit *a, const void *lines, size_t n, struct err *err);
 int audit_ready(struct audit *a, struct err *err);
 int audit_sync(struct audit *a, struct err *err);
 
-/* The state folder, made if necessary (0700). Its owner must be us or, for root, @owner_uid, to whom
- * it is given if nothing but a record is in it. *ret_fd is the caller's. */
+/* The state folder, made if necessary (0700). Its owner must be us or, for root, @owner_uid, to
+ * whom it is given if nothing but a record is in it. *ret_fd is the caller's. */
 int state_dir_open(const char *path, uid_t owner_uid, gid_t owner_gid, int *ret_fd,
                    struct err *err);
 
