@@ -32,7 +32,7 @@ static int names_add(size_t at, const struct name_section *section, const struct
 
 int names_init(void)
 {
-    entries = calloc(rows_total(), sizeof(*entries));
+    entries = calloc(rows_total() + 1, sizeof(*entries));
     index_of = PyDict_New();
     if (!entries || !index_of) {
         PyErr_NoMemory();

@@ -224,20 +224,14 @@ static int judge_dotted(PyObject *path)
 /* @args with the first @n made exact strs. New reference. */
 static PyObject *exact_args(PyObject *args, Py_ssize_t n)
 {
-    PyObject *copy = PyTuple_GetSlice(args, 0, PyTuple_GET_SIZE(args));
-    auto_py PyObject *same = NULL;
-    if (copy == args && n > 0) { /* a tuple is its own slice */
-        same = copy;
-        auto_py PyObject *list = PySequence_List(args);
-        copy = list ? PyList_AsTuple(list) : NULL;
-    }
-    for (Py_ssize_t i = 0; copy && i < n; i++) {
+    auto_py PyObject *list = PySequence_List(args);
+    for (Py_ssize_t i = 0; list && i < n; i++) {
         PyObject *item = PyTuple_GET_ITEM(args, i);
         PyObject *exact = PyUnicode_Check(item) ? PyUnicode_FromObject(item) : Py_NewRef(item);
-        if (!exact || PyTuple_SetItem(copy, i, exact) < 0)
-            Py_CLEAR(copy);
+        if (!exact || PyList_SetItem(list, i, exact) < 0)
+            return NULL;
     }
-    return copy;
+    return list ? PyList_AsTuple(list) : NULL;
 }
 
 static PyObject *attrgetter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)

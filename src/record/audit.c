@@ -53,7 +53,7 @@ static int open_log(const struct audit *a, int *ret_fd, struct err *err)
 
 static int reopen(struct audit *a, struct err *err)
 {
-    int fd;
+    int fd = -1;
     if (open_log(a, &fd, err) < 0)
         return -1;
     fd_close(&a->fd);
