@@ -77,8 +77,8 @@ int jail_worker_enter(struct jail *j, int keep_below, struct err *err);
  * 64 KiB too many. */
 uint64_t jail_address_space(void);
 
-/* Limit memory to @base + @bytes (soft) and CPU time (0 = none; the hard limit is one second
- * above). Raise by 16 MiB with jail_relax_memory() before reporting. */
+/* Limit memory to @base + @bytes (soft) and CPU time (0 = none; rounded up to
+ * whole seconds). Raise by 16 MiB with jail_relax_memory() before reporting. */
 int jail_limit_memory(uint64_t base, uint64_t bytes, struct err *err);
 void jail_relax_memory(void);
 int jail_limit_cpu(uint64_t cpu_ms, struct err *err);

@@ -126,5 +126,7 @@ int jail_limit_cpu(uint64_t cpu_ms, struct err *err)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
     uint64_t ms = (uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000 + cpu_ms;
     uint64_t seconds = ms / 1000 + (ms % 1000 != 0);
-    return task_limit(RLIMIT_CPU, seconds, seconds + 1, err);
+    /* The first process of a pid namespace ignores the soft limit's signal: only the hard one acts.
+     */
+    return task_limit(RLIMIT_CPU, seconds, seconds, err);
 }
