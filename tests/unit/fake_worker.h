@@ -358,7 +358,7 @@ static inline void fake_worker(const int fds[4])
     if (fd_read_all(w.fd, body, len, &n, NULL) < 0 || n < len ||
         msg_get_run(body, len, &w.run, NULL) < 0)
         _exit(9);
-    script->runs++;
+    __atomic_fetch_add(&script->runs, 1, __ATOMIC_SEQ_CST); /* workers run at the same time */
     unsigned at = __atomic_fetch_add(&script->log_len, 1, __ATOMIC_SEQ_CST);
     if (at < 256)
         snprintf(script->log[at], sizeof(script->log[at]), "%.20s", (const char *)w.run.code);
