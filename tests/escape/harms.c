@@ -158,7 +158,7 @@ HARM(execute_python)
     if (pid < 0)
         return -1;
     if (pid == 0) {
-        char *argv[] = {(char *)"/usr/bin/python3.11",
+        char *argv[] = {(char *)"/usr/bin/python" PYTHON_VERSION,
                         (char *)"-I",
                         (char *)"-S",
                         (char *)"-c",

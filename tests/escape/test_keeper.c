@@ -81,7 +81,7 @@ TEST(a_relative_path_is_refused)
 TEST(an_extension_that_was_not_built_for_this_version_is_named)
 {
     snprintf(text_edit, sizeof(text_edit), "/usr");
-    refuses(set_extension, "Vivarium is not built for Python 3.11");
+    refuses(set_extension, "Vivarium is not built for Python " PYTHON_VERSION);
 }
 
 TEST(a_cgroup_that_is_none_is_refused)
