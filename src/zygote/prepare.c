@@ -19,6 +19,7 @@
 #include "python/source.h"
 #include "python/text.h"
 #include "python/traceback.h"
+#include "zygote/compact.h"
 #include "zygote/zygote.h"
 
 #define THREAD_STACK (512 * 1024) /* bytes; counts against the program's address space */
@@ -215,6 +216,7 @@ int zygote_prepare(const struct msg_launch *launch, struct msg_ready *ret, struc
 {
     if (tune_process(err) < 0)
         return -1;
+    compact_begin();
     memory_init();
     if (tidy_sys(launch) < 0 || filter_hooks(true) < 0)
         return python_error(err, "tidy sys");
@@ -262,5 +264,6 @@ int zygote_freeze(struct err *err)
     if (!done)
         return python_error(err, "freeze");
     plug_heap();
+    compact_finish();
     return 0;
 }
