@@ -224,6 +224,18 @@ static int encode(const struct execution *x, struct wire_out *out, struct err *e
     return msg_frame(out, err);
 }
 
+/* The newest that has rehearsed, for its pages are the warmest; else the newest of all. */
+static struct worker *best_worker(const struct zygote *z)
+{
+    struct worker *w;
+    TAILQ_FOREACH_REVERSE(w, &z->workers[WORKER_WARM], worker_list, link)
+    {
+        if (w->rehearsed)
+            return w;
+    }
+    return TAILQ_LAST(&z->workers[WORKER_WARM], worker_list);
+}
+
 /* @x has left the queue. False: no worker could take it. */
 static bool hand_over(struct engine *e, struct execution *x)
 {
@@ -238,9 +250,7 @@ static bool hand_over(struct engine *e, struct execution *x)
         return true;
     }
     struct worker *w;
-    /* The newest: its pages are the warmest. */
-    while (e->active && !e->active->broken &&
-           (w = TAILQ_LAST(&e->active->workers[WORKER_WARM], worker_list)) != NULL) {
+    while (e->active && !e->active->broken && (w = best_worker(e->active)) != NULL) {
         if (worker_run(w, x, &run) == 0)
             return true;
     }

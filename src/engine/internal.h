@@ -137,7 +137,8 @@ struct worker {
     bool kill_unsent;  /* the control channel was full */
     pid_t pid;         /* in our pid namespace, from the kernel; 0 until warm */
     uint64_t warm_rss_bytes;
-    int fd; /* worker channel, -1 once closed; likewise below */
+    bool rehearsed; /* it has said WARM a second time */
+    int fd;         /* worker channel, -1 once closed; likewise below */
     struct loop_io *io;
     int out_fd[2];
     struct loop_io *out_io[2];

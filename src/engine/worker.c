@@ -49,6 +49,25 @@ static enum handled on_warm(struct worker *w, const uint8_t *body, size_t n, str
     return w->state == WORKER_DYING ? HANDLED_END : HANDLED_MORE;
 }
 
+/* It found time to rehearse while it waited, and counts from there. Should its program have been on
+ * the way already, this is too late to be believed, once, and of no consequence. */
+static enum handled on_rehearsed(struct worker *w, const uint8_t *body, size_t n, struct err *err)
+{
+    struct msg_warm m;
+    if (msg_get_warm(body, n, &m, err) < 0)
+        return HANDLED_BREACH;
+    if (w->rehearsed) {
+        err_set(err, ERR_PROTO, "a second rehearsal");
+        return HANDLED_BREACH;
+    }
+    w->rehearsed = true;
+    if (w->state == WORKER_WARM) {
+        w->warm_rss_bytes = m.max_rss_bytes;
+        output_drain(w);
+    }
+    return HANDLED_MORE;
+}
+
 static enum handled on_event(struct worker *w, const uint8_t *body, size_t n, struct err *err)
 {
     struct msg_event ev;
@@ -151,10 +170,9 @@ static const struct {
     enum worker_state when;
     message_fn *handle;
 } rules[] = {
-    {MSG_WARM, WORKER_SPAWNING, on_warm},
-    {MSG_EVENT, WORKER_RUNNING, on_event},
-    {MSG_RESULT, WORKER_RUNNING, on_result},
-    {MSG_VERDICT, WORKER_RUNNING, on_verdict},
+    {MSG_WARM, WORKER_SPAWNING, on_warm},     {MSG_WARM, WORKER_WARM, on_rehearsed},
+    {MSG_WARM, WORKER_RUNNING, on_rehearsed}, {MSG_EVENT, WORKER_RUNNING, on_event},
+    {MSG_RESULT, WORKER_RUNNING, on_result},  {MSG_VERDICT, WORKER_RUNNING, on_verdict},
 };
 
 /* The largest body of a message of @type from this worker: the table's, and for the two that carry

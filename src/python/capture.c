@@ -341,6 +341,15 @@ void capture_attach(struct status_page *shared, int stdout_fd, int stderr_fd)
     }
 }
 
+void capture_detach(void)
+{
+    page = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        streams[i].area = NULL;
+        streams[i].fill = 0;
+    }
+}
+
 void capture_begin(bool capture, bool live_output, uint64_t max_output)
 {
     live = live_output;

@@ -16,9 +16,12 @@
  * goes nowhere. -1 = Python exception. */
 int capture_init(void);
 
-/* Worker, once: @shared is the mapped status file (STATUS_BYTES); the descriptors (borrowed) are
+/* Worker: @shared is the mapped status file (STATUS_BYTES); the descriptors (borrowed) are
  * the write ends of the pipes. */
 void capture_attach(struct status_page *shared, int stdout_fd, int stderr_fd);
+
+/* Worker: what is written from here on goes nowhere again, until the next capture_attach(). */
+void capture_detach(void);
 
 /* Accept up to @max_output bytes for each stream from here on; with @capture false everything is
  * dropped. */

@@ -3,6 +3,7 @@
  * the server takes it as such. */
 #include <Python.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +24,10 @@
 #define COMPILE_BYTES (256ull << 20) /* what the compiler may add */
 #define LARGE_SOURCE  (16 * 1024)    /* bytes of text; from here on compiling leaves a mark */
 #define MAX_RUN       (256u << 20)   /* bytes of MSG_RUN; it comes from the server */
+
+/* How long a program that has been waiting for a worker takes to arrive, at most, on a busy machine
+ */
+#define REHEARSE_AFTER_MS 2
 
 struct worker {
     struct jail *jail;
@@ -144,15 +149,29 @@ static int take_descriptors(struct worker *w, const int fds[4], struct err *err)
     return 0;
 }
 
-static int warm_up(struct worker *w, struct err *err)
+static int report_warm(struct worker *w, struct err *err)
 {
-    guards_arm();
-    if (rehearse_briefly(w->launch, err) < 0)
-        return -1;
     memory_watch(&w->status->alloc_failed);
     capture_attach(w->status, 1, 2);
     w->address_space = jail_address_space();
     return send_warm(err);
+}
+
+/* A program that is already waiting runs at once: it makes its pages private itself, and those of a
+ * rehearsal besides would only cost. Where none is, there is time for one, and the next program
+ * finds everything in place. */
+static int warm_up(struct worker *w, struct err *err)
+{
+    guards_arm();
+    if (report_warm(w, err) < 0)
+        return -1;
+    struct pollfd channel = {.fd = FD_CHANNEL, .events = POLLIN};
+    if (poll(&channel, 1, REHEARSE_AFTER_MS) != 0)
+        return 0;
+    capture_detach();
+    if (rehearse_briefly(w->launch, err) < 0)
+        return -1;
+    return report_warm(w, err);
 }
 
 static int answer(struct worker *w, const struct msg_run *run, struct err *err)

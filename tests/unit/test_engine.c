@@ -208,6 +208,16 @@ TEST(a_worker_that_breaks_the_protocol_costs_its_own_execution_only)
     rig_down();
 }
 
+TEST(a_rehearsal_that_crosses_with_a_program_is_ignored)
+{
+    rig_up(2, 4, 2);
+    struct answer a;
+    run("late rehearsal", &a);
+    CHECK(a.done == 1 && a.category == CATEGORY_NONE && a.has_worker);
+    still_fine();
+    rig_down();
+}
+
 TEST(noise_from_a_worker_is_an_answer_like_any_other)
 {
     rig_up(4, 64, 4);
