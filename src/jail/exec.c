@@ -84,7 +84,8 @@ int jail_exec(const struct jail_start *start, int control_fd, struct err *err)
     size_t n = 0;
     envp[n++] = "PATH=/";
     envp[n++] = "HOME=/";
-    envp[n++] = "TZ=UTC0"; /* the zone of the machine is nobody's business */
+    envp[n++] = "LD_BIND_NOW=1"; /* resolved once here, not in each worker */
+    envp[n++] = "TZ=UTC0";       /* the zone of the machine is nobody's business */
     /* Threads of a library in the zygote would be lost at fork, and hold locks. */
     envp[n++] = "OPENBLAS_NUM_THREADS=1";
     envp[n++] = "OMP_NUM_THREADS=1";

@@ -74,15 +74,34 @@ static int build_facades(const struct msg_launch *launch)
     return 0;
 }
 
+static bool permitted(const struct msg_launch *launch, const char *name)
+{
+    for (size_t i = 0; i < launch->modules.len; i++)
+        if (strcmp(launch->modules.items[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* asyncio loads ssl, and with it a library and a megabyte of objects that each fork would copy,
+ * when it can; and does without when it cannot. Where no program may use ssl it cannot. */
+static int preload(const struct msg_launch *launch)
+{
+    PyObject *modules = PyImport_GetModuleDict();
+    bool hide = !permitted(launch, "ssl");
+    if (hide && PyDict_SetItemString(modules, "ssl", Py_None) < 0)
+        return -1;
+    for (size_t i = 0; i < launch->preload.len; i++)
+        (void)loads(launch->preload.items[i]);
+    return hide ? PyDict_DelItemString(modules, "ssl") : 0;
+}
+
 int imports_init(const struct msg_launch *launch, struct strv *installed, struct strv *missing)
 {
     if (import_rule_init(launch, NULL) < 0) {
         PyErr_NoMemory();
         return -1;
     }
-    for (size_t i = 0; i < launch->preload.len; i++)
-        (void)loads(launch->preload.items[i]);
-    if (sort_out(launch, installed, missing) < 0 || calm_uuid() < 0)
+    if (preload(launch) < 0 || sort_out(launch, installed, missing) < 0 || calm_uuid() < 0)
         return -1;
     if (facade_init(import_rule_verdict, launch->profiles) < 0 || build_facades(launch) < 0)
         return -1;
