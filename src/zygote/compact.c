@@ -7,13 +7,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/macros.h"
-
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
 
-#define HUGE_PAGE    ((size_t)2 << 20)
 #define REGION_BYTES ((size_t)1 << 30) /* of addresses; what is not used is given back */
 
 /* Arenas of the interpreter's allocator lie in one region until compact_finish(). */
@@ -22,11 +19,6 @@ static char *region, *region_next, *region_end;
 
 /* Objects of the C heap before the first whole huge page stay where they are. */
 static char *heap_begin;
-
-static char *align_up(char *p)
-{
-    return p + (-(uintptr_t)p & (HUGE_PAGE - 1));
-}
 
 static void *arena_alloc(void *ctx, size_t n)
 {
@@ -51,7 +43,7 @@ static void begin_region(void)
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED)
         return;
-    region = region_next = align_up(p);
+    region = region_next = compact_align(p);
     region_end = p + REGION_BYTES;
     if (region > p)
         munmap(p, (size_t)(region - p));
@@ -61,7 +53,7 @@ static void begin_region(void)
 static void begin_heap(void)
 {
     char *top = sbrk(0);
-    heap_begin = align_up(top);
+    heap_begin = compact_align(top);
     if (sbrk(heap_begin - top) == (void *)-1)
         heap_begin = top;
 }
@@ -75,11 +67,13 @@ void compact_begin(void)
     PyObject_SetArenaAllocator(&ours);
 }
 
-/* One by one: a range in which one huge page cannot be had would end at that one. */
-static void collapse(char *from, const char *to)
+bool compact_range(char *from, const char *to)
 {
+    bool all = true;
+    /* one by one: a range in which one huge page cannot be had would end at that one */
     for (char *p = from; p < to && (size_t)(to - p) >= HUGE_PAGE; p += HUGE_PAGE)
-        (void)madvise(p, HUGE_PAGE, MADV_COLLAPSE);
+        all = madvise(p, HUGE_PAGE, MADV_COLLAPSE) == 0 && all;
+    return all;
 }
 
 void compact_finish(void)
@@ -89,7 +83,8 @@ void compact_finish(void)
         if (region_end > used_end)
             munmap(used_end, (size_t)(region_end - used_end));
         region_end = used_end;
-        collapse(region, used_end);
+        compact_range(region, used_end);
     }
-    collapse(heap_begin, sbrk(0));
+    compact_range(heap_begin, sbrk(0));
+    compact_code();
 }
