@@ -43,7 +43,7 @@ struct worker {
     int channel, out[2], status; /* server's ends */
     pid_t pid;                   /* host pid */
     struct msg_warm warm;
-    bool warmed;
+    bool rehearsed;
     struct buf in;
 };
 
@@ -271,10 +271,6 @@ static int next_frame(struct worker *w, const uint8_t **ret_body, size_t *ret_n)
     for (;;) {
         int whole = msg_unframe(&w->in, 64u << 20, ret_body, ret_n, &err);
         REQUIRE(whole >= 0);
-        if (whole && (*ret_body)[0] == MSG_WARM && w->warmed) { /* it has rehearsed meanwhile */
-            buf_consume(&w->in, MSG_FRAME_HEADER + *ret_n);
-            continue;
-        }
         if (whole)
             return 0;
         int fds[SOCK_MAX_FDS];
@@ -323,7 +319,6 @@ static inline void worker_spawn(struct site *s, struct worker *w)
     }
     REQUIRE(msg_check(body, n, 0, PEER_WORKER, PEER_SERVER, 0, &err) == MSG_WARM);
     REQUIRE(msg_get_warm(body, n, &w->warm, &err) == 0);
-    w->warmed = true;
     buf_consume(&w->in, MSG_FRAME_HEADER + n);
 }
 
@@ -378,9 +373,10 @@ static inline bool worker_listen(struct worker *w, struct run *r, unsigned stop_
             else if (type == MSG_VERDICT)
                 REQUIRE(msg_get_verdict(body, n, &r->verdict, &err) == 0);
             else
-                REQUIRE(!"a message of a worker");
+                REQUIRE(type == MSG_WARM && !w->rehearsed);
+            w->rehearsed |= type == MSG_WARM;
             buf_consume(&w->in, MSG_FRAME_HEADER + n);
-            r->answered = type != MSG_EVENT;
+            r->answered = type != MSG_EVENT && type != MSG_WARM;
             if (r->answered)
                 return true;
             continue;
