@@ -2,15 +2,17 @@
 
 _vivarium() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' word
-    local commands='serve run validate info doctor help'
+    local commands='serve run validate info doctor token help'
     local common='--help --version --env-file
         --timeout --max-timeout --max-output-size --max-code-size --enable-network
         --enable-filesystem --enable-data-science --allowed-imports --default-memory-limit
         --max-memory-limit --enable-container-mode --container-image --container-runtime
-        --container-pool-size --isolation --max-concurrency --queue-size --pool-size --host --port
-        --tokens-file --cpu-limit --max-threads --work-size --work-files --max-artifacts
-        --artifact-ttl --rate-limit --network-allow --network-deny --python --python-path
-        --state-dir --audit-log --log-level'
+        --container-pool-size --isolation --max-concurrency --client-concurrency --queue-size
+        --pool-size --host --port --tokens-file --oauth-issuer --oauth-resource --oauth-jwks
+        --allowed-hosts --allowed-origins --tls-cert --tls-key --grace --cpu-limit --max-threads
+        --work-size --work-files --max-artifacts --artifact-ttl --artifact-size --rate-limit
+        --network-allow --network-deny --python --python-path --state-dir --audit-log
+        --log-level'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == -* ]] && continue
@@ -22,7 +24,7 @@ _vivarium() {
         return
     fi
     case $prev in
-    --env-file | --tokens-file | --python | --state-dir | --python-path)
+    --env-file | --tokens-file | --tls-cert | --tls-key | --oauth-jwks | --python | --state-dir | --python-path)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -41,6 +43,7 @@ _vivarium() {
     validate) word="$common --json" ;;
     info) word="$common --json --env --man" ;;
     doctor) word=$common ;;
+    token) word='--help --version --rate --profiles --expires' ;;
     help) word=$commands ;;
     esac
     if [[ $cur == -* || $command == help ]]; then

@@ -213,7 +213,9 @@ struct conf *cli_configure(const struct cli *cli)
     struct err err = ERR_INIT;
     struct conf_input input = {
         .env_file = cli->env_file, .working_dir = ".", .environ = environ, .flags = &cli->flags};
-    if (conf_load(&input, &conf, &err) < 0) {
+    int r = conf_load(&input, &conf, &err);
+    conf_wipe_environ(environ);
+    if (r < 0) {
         log_line(LOG_ERROR, "%s", err.text);
         return NULL;
     }

@@ -9,5 +9,6 @@ int command_run(const struct cli_command *command, struct cli *cli);
 int command_validate(const struct cli_command *command, struct cli *cli);
 int command_info(const struct cli_command *command, struct cli *cli);
 int command_doctor(const struct cli_command *command, struct cli *cli);
+int command_token(const struct cli_command *command, struct cli *cli);
 
 #endif

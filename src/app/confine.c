@@ -78,6 +78,8 @@ static const int denied[] = {
      * Landlock does not cover, would run a program for whoever connects. */
     SYS_socket,
     SYS_connect,
+    SYS_bind,
+    SYS_listen,
 };
 
 #define DENY(code)   (SECCOMP_RET_ERRNO | ((code)&SECCOMP_RET_DATA))

@@ -11,8 +11,11 @@
 #include "conf/suggest.h"
 
 static const struct cli_option serve_options[] = {
-    {"--http", NULL, NULL,
-     "Serve HTTP instead of standard input and output (not in this version)."},
+    {"--http", NULL, NULL, "Serve HTTP instead of standard input and output."},
+    {"--host", "ADDRESS", "SANDBOX_HOST",
+     "With --http: listen on this address, 127.0.0.1 by default. Others than this machine's own "
+     "need a token."},
+    {"--port", "N", "SANDBOX_PORT", "With --http: listen on this port, 9000 by default."},
 };
 static const struct cli_option run_options[] = {
     {"--json", NULL, NULL, "Print the whole result as JSON, as execute_code returns it."},
@@ -24,6 +27,13 @@ static const struct cli_option run_options[] = {
 static const struct cli_option validate_options[] = {
     {"--json", NULL, NULL, "Print the whole verdict as JSON, as validate_code returns it."},
 };
+static const struct cli_option token_options[] = {
+    {"--rate", "N", NULL, "Executions a minute, 0 = no limit; else SANDBOX_RATE_LIMIT."},
+    {"--profiles", "A,B,...", NULL,
+     "Permit only these of the profiles the server permits: basic, data_science, network, "
+     "filesystem."},
+    {"--expires", "WHEN", NULL, "2030-12-31 (its last day, UTC) or 2030-12-31T18:00:00Z."},
+};
 static const struct cli_option info_options[] = {
     {"--json", NULL, NULL, "Print everything as JSON, as get_sandbox_info returns it."},
     {"--env", NULL, NULL, "Print the documentation of every variable, in the form of .env."},
@@ -31,10 +41,15 @@ static const struct cli_option info_options[] = {
 };
 
 const struct cli_command cli_commands[] = {
-    {"serve", NULL, "Serve MCP on standard input and output.",
+    {"serve", NULL, "Serve MCP on standard input and output, or over HTTP.",
      "Serves the Model Context Protocol on standard input and output, one JSON message a line, "
      "until\n"
-     "input ends. This is what MCP clients start.",
+     "input ends. This is what MCP clients start.\n\n"
+     "With --http it listens instead: Streamable HTTP at http://127.0.0.1:9000/mcp, legacy "
+     "HTTP+SSE\n"
+     "at /sse, and /health, /ready and /metrics for operators. SIGTERM and Ctrl-C let programs "
+     "under\n"
+     "way go on for SANDBOX_GRACE, a second one ends at once.",
      serve_options, ARRAY_LEN(serve_options), true, command_serve},
     {"run", "FILE|-", "Run one program, with the same walls and limits.",
      "Runs one Python program (- is standard input) as execute_code would. Its output goes to "
@@ -54,6 +69,13 @@ const struct cli_command cli_commands[] = {
      "Looks at the machine, starts the sandbox once and shows what became of each attack of its\n"
      "self-test. Exit status: 0 all is well, 1 something needed is missing.",
      NULL, 0, true, command_doctor},
+    {"token", "NAME", "Make a bearer token for HTTP, and the line that lets it in.",
+     "Makes a random token for the client called NAME. The token is shown this once and kept "
+     "nowhere; give\n"
+     "it to the client (header Authorization: Bearer TOKEN). Put the other line, which holds its "
+     "digest\n"
+     "only, into the file that SANDBOX_TOKENS_FILE names (chmod 600), and restart the server.",
+     token_options, ARRAY_LEN(token_options), false, command_token},
 };
 const size_t cli_commands_len = ARRAY_LEN(cli_commands);
 

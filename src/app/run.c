@@ -8,6 +8,7 @@
 #include "app/once.h"
 #include "app/show.h"
 #include "app/source.h"
+#include "catalog/profiles.h"
 #include "tools/results.h"
 
 static int write_json(const struct exec_result *r)
@@ -67,7 +68,8 @@ int command_run(const struct cli_command *command, struct cli *cli)
                                    .imports = &imports,
                                    .use_container = cli_option(cli, "--use-container") != NULL,
                                    .live_output = !json,
-                                   .client = "command line"};
+                                   .client = "command line",
+                                   .profiles = PROFILE_ALL};
         struct once once = {.finish = json ? finish_json : finish_plain};
         status = once_run(&once, conf, &req);
     }

@@ -1,4 +1,4 @@
-/* `vivarium serve`: MCP over standard input and output. Runs in the server.
+/* `vivarium serve`: MCP over standard input and output. Runs in the server. (--http: serve_http.c.)
  *
  * The transport is up as soon as the keeper has been started; interpreters, self-test and pool come
  * up behind it, while the client is already being answered. */
@@ -6,17 +6,19 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "access/rate.h"
 #include "app/commands.h"
 #include "app/log.h"
-#include "app/runtime.h"
-#include "mcp/mcp.h"
-#include "tools/tools.h"
+#include "app/protocol.h"
+#include "app/serve_http.h"
+#include "catalog/profiles.h"
+#include "sys/clock.h"
 #include "transport/stdio.h"
 
 struct server {
     struct runtime runtime;
-    struct tools *tools;
-    struct mcp_server *mcp;
+    struct protocol protocol;
+    struct rate rate; /* whoever is at the other end of the pipe is one client */
     struct mcp_client *client;
     struct stdio *stdio;
     bool served; /* programs could be run at some time */
@@ -54,21 +56,23 @@ static void on_end(void *ctx, const struct err *err)
     runtime_stop(&s->runtime);
 }
 
-static int open_protocol(struct server *s, const struct conf *conf, struct err *err)
+static bool admit(void *ctx, unsigned *ret_retry_after_s)
 {
-    struct tools_env env = {.conf = conf,
-                            .engine = s->runtime.engine,
-                            .server_name = mcp_vivarium.name,
-                            .server_version = mcp_vivarium.version,
-                            .protocol_versions = mcp_protocol_versions};
-    s->tools = tools_new(&env, tools_builtin, tools_builtin_len, err);
-    s->mcp = s->tools ? mcp_server_new(s->runtime.loop, s->tools, &mcp_vivarium, err) : NULL;
-    s->client = s->mcp ? mcp_client_new(s->mcp, "stdio", err) : NULL;
+    struct server *s = ctx;
+    return rate_take(&s->rate, clock_mono_ns(), ret_retry_after_s);
+}
+
+static int open_stdio(struct server *s, const struct conf *conf, struct err *err)
+{
+    const struct mcp_caller caller = {
+        .name = "stdio", .profiles = PROFILE_ALL, .admit = admit, .admit_ctx = s};
+    s->rate = rate_init(conf->rate_limit); /* 0 unless it is set */
+    if (protocol_open(&s->protocol, &s->runtime, err) < 0)
+        return -1;
+    s->client = mcp_client_new(s->protocol.mcp, &caller, err);
     if (!s->client)
         return -1;
-    /* A program of the largest size, every byte of it escaped as \u00XX. */
-    size_t max_line = conf->max_code_bytes * 6 + 65536;
-    s->stdio = stdio_new(s->runtime.loop, STDIN_FILENO, STDOUT_FILENO, max_line,
+    s->stdio = stdio_new(s->runtime.loop, STDIN_FILENO, STDOUT_FILENO, protocol_max_message(conf),
                          &mcp_exchange_handler, s->client, on_end, s, err);
     if (!s->stdio)
         return -1;
@@ -77,12 +81,11 @@ static int open_protocol(struct server *s, const struct conf *conf, struct err *
     return 0;
 }
 
-static void close_protocol(struct server *s)
+static void close_stdio(struct server *s)
 {
     runtime_end_engine(&s->runtime);
     mcp_client_free(s->client);
-    mcp_server_free(s->mcp);
-    tools_free(s->tools);
+    protocol_close(&s->protocol);
     stdio_free(s->stdio);
 }
 
@@ -103,27 +106,24 @@ static int serve(const struct conf *conf)
         return runtime_exit_status(&err);
     }
     greet_terminal();
-    int r = open_protocol(&s, conf, &err);
+    int r = open_stdio(&s, conf, &err);
     r = r < 0 ? r : runtime_seal(&s.runtime, &err);
     r = r < 0 ? r : runtime_run(&s.runtime, &err);
     if (r < 0) {
         log_line(LOG_ERROR, "%s", err.text);
         s.status = EXIT_REFUSED;
     }
-    close_protocol(&s);
+    close_stdio(&s);
     runtime_end(&s.runtime);
     return s.status;
 }
 
-int command_serve(const struct cli_command *command, struct cli *cli)
+int command_serve(const struct cli_command *command _unused_, struct cli *cli)
 {
-    if (cli_option(cli, "--http"))
-        return cli_usage(command, "--http is not available in this version: it serves standard "
-                                  "input and output only");
     struct conf *conf = cli_configure(cli);
     if (!conf)
         return EXIT_USAGE;
-    int status = serve(conf);
+    int status = cli_option(cli, "--http") ? serve_http(conf) : serve(conf);
     conf_free(conf);
     return status;
 }

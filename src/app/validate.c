@@ -7,6 +7,7 @@
 #include "app/once.h"
 #include "app/show.h"
 #include "app/source.h"
+#include "catalog/profiles.h"
 #include "tools/results.h"
 
 /* 0 valid, 1 no Python, 3 refused. */
@@ -81,7 +82,8 @@ int command_validate(const struct cli_command *command, struct cli *cli)
                                    .code_len = code.len,
                                    .timeout_ns = conf->timeout_ns,
                                    .mem_bytes = conf->memory_bytes,
-                                   .client = "command line"};
+                                   .client = "command line",
+                                   .profiles = PROFILE_ALL};
         struct once once = {.finish = cli_option(cli, "--json") ? finish_json : finish_plain};
         status = once_run(&once, conf, &req);
     }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/str.h"
+
 int err_set(struct err *err, enum err_code code, const char *fmt, ...)
 {
     int saved = errno;
@@ -19,6 +21,7 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
     va_end(ap);
     if (code == ERR_SYS && n >= 0 && (size_t)n + 4 < sizeof(err->text))
         snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", strerror(saved));
+    utf8_mend(err->text);
     errno = saved;
     return -1;
 }
@@ -37,6 +40,7 @@ int err_prefix(struct err *err, const char *fmt, ...)
     size_t used = MIN((size_t)n, sizeof(text) - 1);
     snprintf(text + used, sizeof(text) - used, ": %s", err->text);
     memcpy(err->text, text, sizeof(text));
+    utf8_mend(err->text);
     return -1;
 }
 

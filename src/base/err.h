@@ -8,7 +8,8 @@
  * and names what was attempted, on what, and why it did not work. Rooms never print or log: the
  * text travels up to `app` or `record`, each caller adding context with err_prefix().
  *
- * Bad input by a user is ERR_INVALID and its text is shown to that user as it stands. */
+ * Bad input by a user is ERR_INVALID and its text is shown to that user as it stands: it is
+ * well-formed UTF-8, whatever it quotes and wherever it was cut. */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 

@@ -220,6 +220,19 @@ char *utf8_repair(const void *data, size_t n, size_t *ret_len)
     return out;
 }
 
+void utf8_mend(char *s)
+{
+    size_t n = strlen(s);
+    for (size_t i = 0; i < n;) {
+        size_t bad;
+        bool open;
+        size_t step = utf8_step((const uint8_t *)s + i, n - i, &bad, &open);
+        for (size_t k = 0; step == 0 && k < bad; k++)
+            s[i + k] = '?';
+        i += step ? step : bad;
+    }
+}
+
 size_t utf8_floor(const void *data, size_t n)
 {
     const uint8_t *p = data;

@@ -49,6 +49,10 @@ bool utf8_valid(const void *data, size_t n);
  * NULs are kept; the length is returned. The result is the caller's to free. NULL: no memory. */
 char *utf8_repair(const void *data, size_t n, size_t *ret_len);
 
+/* Make @s well-formed in place: every byte that does not belong to a well-formed sequence becomes
+ * '?'. For text that printf has cut ("%.200s") or that quotes a stranger. */
+void utf8_mend(char *s);
+
 /* The largest m <= n such that data[0..m) does not end inside a UTF-8 sequence that data[0..n)
  * could still complete: for cutting text at a limit. */
 size_t utf8_floor(const void *data, size_t n);

@@ -72,6 +72,21 @@ const struct profile *profile_of_module(const char *dotted)
     return NULL;
 }
 
+unsigned profile_bit_of_module(const char *dotted)
+{
+    const struct profile *p = profile_of_module(dotted);
+    return p ? p->bit : PROFILE_OTHER;
+}
+
+int profile_limit(const struct strv *modules, unsigned bits, struct strv *list, struct err *err)
+{
+    for (size_t i = 0; i < modules->len; i++)
+        if ((bits | PROFILE_BASIC) & profile_bit_of_module(modules->items[i]) &&
+            strv_add(list, modules->items[i], err) < 0)
+            return -1;
+    return 0;
+}
+
 int profile_modules(unsigned bits, struct strv *list, struct err *err)
 {
     for (size_t i = 0; i < PROFILE_COUNT; i++) {

@@ -16,6 +16,10 @@ enum profile_bit {
     PROFILE_FILESYSTEM = 1 << 3,
 };
 #define PROFILE_COUNT 4
+/* No profile, but modules that SANDBOX_ALLOWED_IMPORTS permits and that are in none: in what a
+ * caller may use, never in the configuration. */
+#define PROFILE_OTHER (1u << PROFILE_COUNT)
+#define PROFILE_ALL   ((PROFILE_OTHER << 1) - 1)
 
 struct profile {
     enum profile_bit bit;
@@ -29,6 +33,13 @@ extern const struct profile profiles[PROFILE_COUNT];
 /* The profile that lists @dotted or a parent package of it, or NULL: "numpy.linalg" → data_science.
  */
 const struct profile *profile_of_module(const char *dotted);
+
+/* The bit of that profile, PROFILE_OTHER for a module that is in none. */
+unsigned profile_bit_of_module(const char *dotted);
+
+/* Append those of @modules to @list that somebody may use who is limited to @bits (basic is always
+ * in). */
+int profile_limit(const struct strv *modules, unsigned bits, struct strv *list, struct err *err);
 
 /* Append the modules of all profiles in @bits to @list. */
 int profile_modules(unsigned bits, struct strv *list, struct err *err);

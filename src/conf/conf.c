@@ -51,13 +51,16 @@ void conf_free(struct conf *c)
     strv_done(&c->modules);
     strv_done(&c->network_allow);
     strv_done(&c->network_deny);
+    strv_done(&c->allowed_hosts);
+    strv_done(&c->allowed_origins);
     strv_done(&c->python_path);
     strv_done(&c->warnings);
     if (c->api_token)
         explicit_bzero(c->api_token, strlen(c->api_token));
     char *texts[] = {c->container_image, c->container_runtime, c->host,
                      c->api_token,       c->tokens_file,       c->python,
-                     c->state_dir};
+                     c->state_dir,       c->oauth_issuer,      c->oauth_resource,
+                     c->oauth_jwks,      c->tls_cert,          c->tls_key};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free(texts[i]);
     free(c);
@@ -93,11 +96,13 @@ static struct conf *conf_defaults(struct err *err)
         .pool_size = workers,
         .container_pool_size = 2,
         .port = 9000,
+        .grace_ns = 10 * SECOND_NS,
         .max_threads = 16,
         .work_bytes = 64 * MIB,
         .work_files = 1000,
         .max_artifacts = 32,
         .artifact_ttl_ns = 900 * SECOND_NS,
+        .artifact_bytes = 256 * MIB,
         .audit = AUDIT_ON,
         .log_level = LOG_INFO,
         .container_image = strdup("python-sandbox:latest"),
@@ -181,12 +186,44 @@ static int warn_of_modules(struct conf *c, struct err *err)
         (int)names.len, (const char *)names.data);
 }
 
+/* Half of it would let nobody in, or, read too kindly, everybody. */
+static int check_oauth(const struct conf *c, struct err *err)
+{
+    const char *const values[] = {c->oauth_issuer, c->oauth_resource, c->oauth_jwks};
+    const char *const names[] = {"SANDBOX_OAUTH_ISSUER", "SANDBOX_OAUTH_RESOURCE",
+                                 "SANDBOX_OAUTH_JWKS"};
+    const char *given = NULL;
+    const char *missing = NULL;
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        if (values[i])
+            given = names[i];
+        else
+            missing = names[i];
+    }
+    if (!given || !missing)
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "%s is set, but %s is not: OAuth needs all of SANDBOX_OAUTH_ISSUER, "
+                   "SANDBOX_OAUTH_RESOURCE and SANDBOX_OAUTH_JWKS",
+                   given, missing);
+}
+
+static int check_tls(const struct conf *c, struct err *err)
+{
+    if (!c->tls_cert == !c->tls_key)
+        return 0;
+    return err_set(err, ERR_INVALID, "%s is set, but %s is not: HTTPS needs both",
+                   c->tls_cert ? "SANDBOX_TLS_CERT" : "SANDBOX_TLS_KEY",
+                   c->tls_cert ? "SANDBOX_TLS_KEY" : "SANDBOX_TLS_CERT");
+}
+
 static int check_together(struct conf *c, const struct choices *choices, struct err *err)
 {
     if (check_pair(choices, "SANDBOX_TIMEOUT", &c->timeout_ns, "SANDBOX_MAX_TIMEOUT",
                    c->max_timeout_ns, err) < 0 ||
         check_pair(choices, "SANDBOX_DEFAULT_MEMORY_LIMIT", &c->memory_bytes,
-                   "SANDBOX_MAX_MEMORY_LIMIT", c->max_memory_bytes, err) < 0)
+                   "SANDBOX_MAX_MEMORY_LIMIT", c->max_memory_bytes, err) < 0 ||
+        check_oauth(c, err) < 0 || check_tls(c, err) < 0)
         return -1;
     if (!chosen(choices, "SANDBOX_POOL_SIZE"))
         c->pool_size = MIN(c->pool_size, c->max_concurrency);

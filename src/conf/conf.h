@@ -26,14 +26,19 @@ struct conf {
     char *container_image, *container_runtime;
     enum isolation isolation;
     unsigned max_concurrency, queue_size, pool_size, container_pool_size;
+    unsigned client_concurrency; /* programs of one client at a time; 0 = as max_concurrency */
     char *host;
     unsigned port;
     char *api_token, *tokens_file;
+    char *oauth_issuer, *oauth_resource, *oauth_jwks; /* all or none */
+    struct strv allowed_hosts, allowed_origins;       /* as written; "*" = any */
+    char *tls_cert, *tls_key;                         /* both or none */
+    uint64_t grace_ns;     /* for programs under way when the HTTP server is stopped */
     uint64_t cpu_limit_ms; /* of one run; 0 = the run's time-out */
     unsigned max_threads;
     uint64_t work_bytes;
     unsigned work_files, max_artifacts;
-    uint64_t artifact_ttl_ns;
+    uint64_t artifact_ttl_ns, artifact_bytes;
     unsigned rate_limit; /* executions a minute for one client, 0 = off */
     bool rate_limit_set; /* false: the transport's own default */
     struct strv network_allow, network_deny;
@@ -57,7 +62,11 @@ struct conf_input {
 /* ERR_INVALID with a text for the user. *ret is the caller's: conf_free(). Reads at most one small
  * file; does not look at the interpreter or any other path. */
 int conf_load(const struct conf_input *input, struct conf **ret, struct err *err);
-void conf_free(struct conf *c);
+void conf_free(struct conf *c); /* secrets in it are wiped */
+
+/* Overwrite the values of secret variables in @environ, so that /proc/PID/environ, a core file or a
+ * child does not show them. After conf_load(), which has copied what it needs. */
+void conf_wipe_environ(char *const *environ);
 
 /* One row of documentation for each variable, in the order of .env.example. */
 struct conf_doc {

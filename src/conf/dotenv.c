@@ -43,6 +43,8 @@ void dotenv_done(struct dotenv *d)
         return;
     for (size_t i = 0; i < d->len; i++) {
         free(d->items[i].name);
+        if (d->items[i].value) /* it may be a secret */
+            explicit_bzero(d->items[i].value, strlen(d->items[i].value));
         free(d->items[i].value);
     }
     free(d->items);

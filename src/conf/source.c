@@ -20,10 +20,25 @@
 #include "conf/suggest.h"
 #include "sys/fd.h"
 
+/* Any value may be a secret, and memory that was freed is handed out again. */
+static void wipe_text(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+static void wipe_buf(struct buf *b)
+{
+    if (b->data)
+        explicit_bzero(b->data, b->len);
+    buf_done(b);
+}
+
 void choices_done(struct choices *c)
 {
     for (size_t i = 0; i < CONF_VARS; i++)
-        free(c->of[i].value);
+        wipe_text(c->of[i].value);
     *c = (struct choices){0};
 }
 
@@ -94,7 +109,7 @@ static int choose(struct choices *c, const char *name, const char *value, const 
     char *copy = strdup(value);
     if (!copy)
         return err_nomem(err);
-    free(to->value);
+    wipe_text(to->value);
     to->value = copy;
     to->by_alias = by_alias;
     to->layer = c->layer;
@@ -129,7 +144,7 @@ int source_env_file(const char *path, struct choices *c, struct strv *warnings, 
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
         return err_set(err, ERR_INVALID, "--env-file %s: %s", shown(path), strerror(errno));
-    auto_buf struct buf text = BUF_INIT(0);
+    _cleanup_(wipe_buf) struct buf text = BUF_INIT(0);
     auto_dotenv struct dotenv d = {0};
     if (read_file(fd, &text, err) < 0 ||
         dotenv_parse((const char *)text.data, text.len, &d, err) < 0) {
@@ -171,7 +186,7 @@ int source_implicit(const char *dir, struct choices *c, struct strv *warnings, s
                                        : strerror(errno);
     if (why)
         return warn(warnings, err, ".env in the working folder is ignored: %s", why);
-    auto_buf struct buf text = BUF_INIT(0);
+    _cleanup_(wipe_buf) struct buf text = BUF_INIT(0);
     auto_dotenv struct dotenv d = {0};
     if (read_file(fd, &text, err) < 0 ||
         dotenv_parse((const char *)text.data, text.len, &d, err) < 0) {
@@ -224,4 +239,15 @@ int source_flags(const struct strv *flags, struct choices *c, struct strv *warni
             return -1;
     }
     return 0;
+}
+
+void conf_wipe_environ(char *const *environ)
+{
+    for (; environ && *environ; environ++) {
+        char name[DOTENV_MAX_NAME + 1];
+        char *eq = strchr(*environ, '=');
+        int i = eq && split_pair(*environ, name) ? conf_var_find(name) : -1;
+        if (i >= 0 && conf_vars[i].secret)
+            explicit_bzero(eq + 1, strlen(eq + 1));
+    }
 }

@@ -17,6 +17,8 @@
 #define YES_NO          "true or false (also 1, 0, yes, no, on, off)"
 #define WHOLE(from, to) "a whole number from " from " to " to
 #define TIME_LIMITS     .set = set_seconds, .min = 1000000, .max = DAY_NS
+#define URL_ALLOWED                                                                                \
+    "an https:// address without query and fragment (http:// with a loopback host only)"
 #define TIME_ALLOWED                                                                               \
     "seconds, fractions allowed, or with a unit (500ms, 30s, 5m, 1h), from 1ms to 24h"
 
@@ -69,14 +71,19 @@ const struct conf_var conf_vars[CONF_VARS] = {
     {DOC("SANDBOX_MAX_CONCURRENCY", "cores x 2", WHOLE("1", "1024"),
          "How many programs may run at the same time."),
      .doc.example = "4", .set = set_unsigned, FIELD(max_concurrency), .min = 1, .max = 1024},
+    {DOC("SANDBOX_CLIENT_CONCURRENCY", "SANDBOX_MAX_CONCURRENCY", WHOLE("1", "1024"),
+         "How many programs of one client may run at the same time. Clients share fairly in any "
+         "case; a smaller number keeps places free for those who come later."),
+     .doc.example = "2", .set = set_unsigned, FIELD(client_concurrency), .min = 1, .max = 1024},
     {DOC("SANDBOX_QUEUE_SIZE", "256", WHOLE("0", "100000"),
          "How many calls may wait; beyond that the answer is `overloaded`."),
      .set = set_unsigned, FIELD(queue_size), .min = 0, .max = 100000},
     {DOC("SANDBOX_POOL_SIZE", "cores x 2", WHOLE("1", "1024"),
          "How many warm, unused workers wait for programs."),
      .doc.example = "4", .set = set_unsigned, FIELD(pool_size), .min = 1, .max = 1024},
-    {DOC("SANDBOX_HOST", "127.0.0.1", "an IP address or a host name",
-         "Where `vivarium serve --http` listens."),
+    {DOC("SANDBOX_HOST", "127.0.0.1", "an IP address (0.0.0.0 or :: for all) or localhost",
+         "Where `vivarium serve --http` listens. Anything but this machine's own addresses needs a "
+         "token."),
      .set = set_host, FIELD(host)},
     {DOC("SANDBOX_PORT", "9000", WHOLE("0", "65535"),
          "The port of `vivarium serve --http`; 0 takes a free one."),
@@ -85,9 +92,50 @@ const struct conf_var conf_vars[CONF_VARS] = {
          "Bearer token that HTTP clients must present."),
      .doc.example = "", .doc.guarded = true, .secret = true, .set = set_token, FIELD(api_token),
      .min = 32, .max = 1024},
-    {DOC("SANDBOX_TOKENS_FILE", "", "an absolute path", "File of named, hashed bearer tokens."),
+    {DOC("SANDBOX_TOKENS_FILE", "", "an absolute path",
+         "File of named, hashed bearer tokens, a line each (`vivarium token NAME` makes one)."),
      .doc.example = "/etc/vivarium/tokens", .doc.guarded = true, .set = set_path,
      FIELD(tokens_file)},
+    {DOC("SANDBOX_OAUTH_ISSUER", "", URL_ALLOWED,
+         "OAuth 2.1: the authorization server whose access tokens are accepted over HTTP (claim "
+         "iss)."),
+     .doc.example = "https://auth.example.org", .doc.guarded = true, .set = set_url,
+     FIELD(oauth_issuer)},
+    {DOC("SANDBOX_OAUTH_RESOURCE", "", URL_ALLOWED,
+         "OAuth 2.1: this server's address as clients know it; access tokens must be made out to "
+         "it "
+         "(claim aud)."),
+     .doc.example = "https://sandbox.example.org/mcp", .doc.guarded = true, .set = set_url,
+     FIELD(oauth_resource)},
+    {DOC("SANDBOX_OAUTH_JWKS", "", "an absolute path",
+         "OAuth 2.1: file of the authorization server's public keys (a JWK set)."),
+     .doc.example = "/etc/vivarium/jwks.json", .doc.guarded = true, .set = set_path,
+     FIELD(oauth_jwks)},
+    {DOC("SANDBOX_ALLOWED_HOSTS", "",
+         "host names, *.domains or addresses, each with :port if wanted, separated by commas; * "
+         "for "
+         "any",
+         "Names under which HTTP clients may address the server, besides localhost and the address "
+         "it listens on. Others are refused: a web page could have made them up (DNS rebinding)."),
+     .doc.example = "sandbox.example.org,vivarium:9000", .doc.guarded = true, .set = set_hosts,
+     FIELD(allowed_hosts)},
+    {DOC("SANDBOX_ALLOWED_ORIGINS", "",
+         "origins such as https://app.example.org, separated by commas; * for any",
+         "Web pages that may call the server from a browser, besides those of localhost. Pages "
+         "named here may also read the answers (CORS)."),
+     .doc.example = "https://app.example.org", .doc.guarded = true, .set = set_origins,
+     FIELD(allowed_origins)},
+    {DOC("SANDBOX_TLS_CERT", "", "an absolute path",
+         "HTTPS: file of the certificate and those it depends on, PEM. Goes with "
+         "SANDBOX_TLS_KEY."),
+     .doc.example = "/etc/vivarium/cert.pem", .doc.guarded = true, .set = set_path,
+     FIELD(tls_cert)},
+    {DOC("SANDBOX_TLS_KEY", "", "an absolute path", "HTTPS: file of the private key, PEM."),
+     .doc.example = "/etc/vivarium/key.pem", .doc.guarded = true, .set = set_path, FIELD(tls_key)},
+    {DOC("SANDBOX_GRACE", "10",
+         "seconds, fractions allowed, or with a unit (500ms, 30s, 5m, 1h), from 0 to 1h",
+         "How long programs under way may go on when the HTTP server is stopped."),
+     .set = set_seconds, FIELD(grace_ns), .min = 0, .max = 3600 * SECOND_NS},
     {DOC("SANDBOX_CPU_LIMIT", "the time-out",
          "seconds, fractions allowed, or with a unit (500ms, 30s, 5m, 1h), from 1ms to 24h",
          "CPU time of one run."),
@@ -104,6 +152,10 @@ const struct conf_var conf_vars[CONF_VARS] = {
      .set = set_unsigned, FIELD(max_artifacts), .min = 0, .max = 1000},
     {DOC("SANDBOX_ARTIFACT_TTL", "15m", TIME_ALLOWED, "How long artifacts can be read."),
      FIELD(artifact_ttl_ns), TIME_LIMITS},
+    {DOC("SANDBOX_ARTIFACT_SIZE", "256m", "a size from 64k to 64g (65536k, 128m, 1g, bytes)",
+         "Memory for the artifacts of all clients together. When it is full, who has most of it "
+         "loses the oldest."),
+     .set = set_size, FIELD(artifact_bytes), .min = 64 * KIB, .max = 64 * GIB},
     {DOC("SANDBOX_RATE_LIMIT", "off on stdio, 600 over HTTP", WHOLE("0", "1000000") " (0 = off)",
          "Executions a minute for one client."),
      .doc.example = "600", .set = set_rate, .min = 0, .max = 1000000},

@@ -19,7 +19,7 @@ struct conf_var {
     uint64_t min, max; /* what they bound depends on the setter */
 };
 
-enum { CONF_VARS = 36 };
+enum { CONF_VARS = 46 };
 extern const struct conf_var conf_vars[CONF_VARS];
 /* The index in conf_vars of the variable or alias called @name, or -1. */
 int conf_var_find(const char *name);
@@ -37,8 +37,11 @@ conf_set_fn set_path;         /* char *, absolute */
 conf_set_fn set_paths;        /* struct strv of absolute paths, separated by ':' */
 conf_set_fn set_program;      /* char *, absolute or a plain name */
 conf_set_fn set_image;        /* char *, an OCI reference */
-conf_set_fn set_host;         /* char *, a host name or address */
+conf_set_fn set_host;         /* char *, an address or "localhost" */
 conf_set_fn set_token;        /* char *, min = shortest */
+conf_set_fn set_url;          /* char *, https, or http to a loopback host */
+conf_set_fn set_hosts;        /* struct strv of names, addresses, with ports; or "*" */
+conf_set_fn set_origins;      /* struct strv of scheme://host[:port]; or "*" */
 conf_set_fn set_targets;      /* struct strv of hosts, address ranges, ports */
 conf_set_fn set_isolation;    /* enum isolation */
 conf_set_fn set_audit;        /* enum audit_mode */

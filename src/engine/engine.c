@@ -79,6 +79,7 @@ void engine_info(struct engine *e, struct engine_info *ret)
         .running = e->running,
         .queued = e->queue.len,
         .executions = e->finished,
+        .version = (uint64_t)f->version << 32 | e->state_version,
     };
 }
 
@@ -94,6 +95,7 @@ void engine_fail(struct engine *e, bool final, const char *why)
     free(e->failure);
     e->failure = text;
     e->proof = PROOF_FAILED;
+    e->state_version = ++e->versions;
     struct zygote *z;
     TAILQ_FOREACH(z, &e->zygotes, link) {
         if (final)

@@ -48,6 +48,9 @@ struct exec_request {
     bool use_container;
     bool live_output;   /* call on_output while the program runs */
     const char *client; /* name for the record and for fairness; "stdio" */
+    /* PROFILE_ bits the client may use, PROFILE_ALL for no limit; basic is always in. Narrows what
+     * the server permits, never widens. */
+    unsigned profiles;
 };
 
 /* The whole outcome. Valid during the callback only. */
@@ -97,6 +100,9 @@ struct engine_info {
     const char *cgroup, *no_cgroup; /* as in struct engine_hooks */
     unsigned idle_workers, running, queued;
     uint64_t executions; /* finished since start */
+    /* Differs whenever anything above the counts differs: while it stays the same, what was made of
+     * them may be used again. */
+    uint64_t version;
 };
 void engine_info(struct engine *e, struct engine_info *ret);
 

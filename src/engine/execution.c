@@ -2,6 +2,7 @@
  * tools and once more here; what a program printed and reported is carried, not interpreted. */
 #include "engine/internal.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,29 @@
     "no container backend; leave use_container out to run in the jail"
 
 /* ---- request ---- */
+
+/* allowed_imports of the call: a narrower list than the server's and than the client's own. */
+static int imports_check(const struct conf *conf, const struct exec_request *req, struct err *err)
+{
+    auto_strv struct strv own = STRV_INIT;
+    bool limited = (req->profiles & PROFILE_ALL) != PROFILE_ALL;
+    if (req->imports->len > MSG_MAX_LIST)
+        return err_set(err, ERR_INVALID, "allowed_imports: %zu names; at most %d are allowed",
+                       req->imports->len, MSG_MAX_LIST);
+    if (limited && profile_limit(&conf->modules, req->profiles, &own, err) < 0)
+        return -1;
+    for (size_t i = 0; i < req->imports->len; i++) {
+        const char *name = req->imports->items[i];
+        /* A submodule of a permitted package is permitted, whatever its name: so the name may be
+         * anything, and has to fit into the message. */
+        if (strlen(name) > MSG_MAX_NAME)
+            return err_set(err, ERR_INVALID, "allowed_imports: '%.40s...' is longer than %d bytes",
+                           name, MSG_MAX_NAME);
+        if (module_permitted(limited ? &own : &conf->modules, name) == MODULE_NO)
+            return err_set(err, ERR_INVALID, "allowed_imports: '%s' is not permitted here", name);
+    }
+    return 0;
+}
 
 int request_check(const struct conf *conf, const struct exec_request *req, struct err *err)
 {
@@ -40,20 +64,7 @@ int request_check(const struct conf *conf, const struct exec_request *req, struc
                        "memory_limit must be more than 0 and at most %llu bytes "
                        "(SANDBOX_MAX_MEMORY_LIMIT)",
                        (unsigned long long)conf->max_memory_bytes);
-    if (req->narrowed && req->imports && req->imports->len > MSG_MAX_LIST)
-        return err_set(err, ERR_INVALID, "allowed_imports: %zu names; at most %d are allowed",
-                       req->imports->len, MSG_MAX_LIST);
-    for (size_t i = 0; req->narrowed && req->imports && i < req->imports->len; i++) {
-        const char *name = req->imports->items[i];
-        /* A submodule of a permitted package is permitted, whatever its name: so the name may be
-         * anything, and has to fit into the message. */
-        if (strlen(name) > MSG_MAX_NAME)
-            return err_set(err, ERR_INVALID, "allowed_imports: '%.40s...' is longer than %d bytes",
-                           name, MSG_MAX_NAME);
-        if (module_permitted(&conf->modules, name) == MODULE_NO)
-            return err_set(err, ERR_INVALID, "allowed_imports: '%s' is not permitted here", name);
-    }
-    return 0;
+    return req->narrowed && req->imports ? imports_check(conf, req, err) : 0;
 }
 
 static void exec_free(struct execution *x)
@@ -139,6 +150,7 @@ static void call_out(struct engine *e, const struct exec_request *req,
 
 void exec_answer(struct execution *x, const struct decision *d, const struct measures *m)
 {
+    queue_leave(&x->e->queue, x);
     bool stopped = x->stop != STOP_NONE && x->stop != STOP_SILENT;
     struct exec_result r = {
         .category = d->category,
@@ -198,7 +210,7 @@ static void refuse(struct engine *e, const struct exec_request *req,
 void exec_refuse_all(struct engine *e, enum exec_category c, const char *text)
 {
     struct execution *x;
-    while ((x = queue_pop(&e->queue)))
+    while ((x = queue_pop(&e->queue, UINT_MAX)))
         exec_refuse(x, c, text);
 }
 
@@ -214,6 +226,7 @@ static int encode(const struct execution *x, struct wire_out *out, struct err *e
         .live_output = x->req.live_output,
         .narrowed = x->req.narrowed,
         .imports = x->imports,
+        .profiles = (uint8_t)(x->req.profiles & PROFILE_ALL),
         .mem_bytes = x->req.mem_bytes,
         .cpu_ms = exec_cpu_ms(&x->req, conf),
         .max_output = conf->max_output_bytes,
@@ -257,19 +270,55 @@ static bool hand_over(struct engine *e, struct execution *x)
     return false;
 }
 
+/* How many programs of one client may run at the same time. */
+static unsigned client_share(const struct conf *conf)
+{
+    return conf->client_concurrency ? conf->client_concurrency : conf->max_concurrency;
+}
+
 void exec_dispatch(struct engine *e)
 {
     while (e->queue.len > 0 && e->active && !e->active->broken &&
            e->active->count[WORKER_WARM] > 0 && e->running < e->conf->max_concurrency) {
-        struct execution *x = queue_pop(&e->queue);
-        if (hand_over(e, x))
-            continue;
-        if (queue_push(&e->queue, x, true, NULL) < 0)
-            exec_refuse(x, CATEGORY_INTERNAL_ERROR, "The server is out of memory");
+        struct execution *x = queue_pop(&e->queue, client_share(e->conf));
+        if (!x)
+            return; /* whoever waits has as many running as one client may */
+        if (!hand_over(e, x))
+            queue_put_back(&e->queue, x);
     }
 }
 
 /* ---- submit, cancel ---- */
+
+/* Is there room for one more of @client? When the queue is full, whoever has the most waiting makes
+ * room for one with less: nobody can fill the queue for others. The sentence when there is not. */
+static bool make_room(struct engine *e, const char *client, struct err *why)
+{
+    const struct conf *conf = e->conf;
+    if (e->running + e->queue.len < conf->max_concurrency + conf->queue_size)
+        return true;
+    unsigned own = queue_waiting(&e->queue, client);
+    struct execution *out = queue_most_crowded(&e->queue, own + 1);
+    if (out) {
+        queue_leave(&e->queue, out);
+        out->crowded_out = true;
+        TAILQ_INSERT_TAIL(&e->cancelled, out, link);
+        engine_later(e);
+        return true;
+    }
+    if (client_share(conf) < conf->max_concurrency)
+        err_set(why, ERR_OVERLOADED,
+                "Too many executions are waiting already, %u of this client (SANDBOX_QUEUE_SIZE; "
+                "SANDBOX_CLIENT_CONCURRENCY lets %u of a client's programs run at a time); try "
+                "again in a moment",
+                own, client_share(conf));
+    else
+        err_set(why, ERR_OVERLOADED,
+                "Too many executions are waiting already, %u of this client (SANDBOX_QUEUE_SIZE); "
+                "try again in a moment",
+                own);
+    return false;
+}
 
 struct execution *engine_submit(struct engine *e, const struct exec_request *req,
                                 const struct exec_callbacks *cb, void *ctx)
@@ -277,7 +326,6 @@ struct execution *engine_submit(struct engine *e, const struct exec_request *req
     struct err err = ERR_INIT;
     enum exec_category c = CATEGORY_NONE;
     const char *text = err.text;
-    unsigned room = e->conf->max_concurrency + e->conf->queue_size;
     if (req->use_container) {
         c = CATEGORY_CONTAINER_ERROR;
         text = e->conf->container_enabled ? NO_CONTAINER_BUILT : NO_CONTAINER_OFF;
@@ -289,17 +337,15 @@ struct execution *engine_submit(struct engine *e, const struct exec_request *req
     } else if (e->failure) {
         c = CATEGORY_INTERNAL_ERROR;
         text = e->failure;
-    } else if (e->running + e->queue.len >= room) {
+    } else if (!make_room(e, req->client ? req->client : "", &err)) {
         c = CATEGORY_OVERLOADED;
-        text =
-            "Too many executions are waiting already (SANDBOX_QUEUE_SIZE); try again in a moment";
     }
     if (c != CATEGORY_NONE) {
         refuse(e, req, cb, ctx, c, text);
         return NULL;
     }
     struct execution *x = exec_new(e, req, cb, ctx);
-    if (!x || queue_push(&e->queue, x, false, NULL) < 0) {
+    if (!x || queue_push(&e->queue, x, NULL) < 0) {
         exec_free(x);
         refuse(e, req, cb, ctx, CATEGORY_INTERNAL_ERROR, "The server is out of memory");
         return NULL;
@@ -319,8 +365,8 @@ void engine_cancel(struct execution *x)
 {
     if (x->worker) {
         worker_stop(x->worker, STOP_CANCEL, NULL);
-    } else if (x->client) {
-        queue_remove(&x->e->queue, x);
+    } else if (x->waits) {
+        queue_leave(&x->e->queue, x);
         x->stop = STOP_CANCEL;
         TAILQ_INSERT_TAIL(&x->e->cancelled, x, link);
         engine_later(x->e);
@@ -332,7 +378,13 @@ void exec_answer_cancelled(struct engine *e)
     struct execution *x;
     while ((x = TAILQ_FIRST(&e->cancelled))) {
         TAILQ_REMOVE(&e->cancelled, x, link);
-        exec_refuse(x, CATEGORY_CANCELLED,
-                    "The execution was cancelled by the client before it began");
+        if (x->crowded_out)
+            exec_refuse(x, CATEGORY_OVERLOADED,
+                        "The queue is full (SANDBOX_QUEUE_SIZE), and this client has the most in "
+                        "it: the execution had to leave, before it began, for one of another "
+                        "client; try again in a moment");
+        else
+            exec_refuse(x, CATEGORY_CANCELLED,
+                        "The execution was cancelled by the client before it began");
     }
 }

@@ -87,7 +87,9 @@ struct execution {
     struct exec_callbacks cb;
     void *ctx;
     bool *gone;            /* set to true when the execution is freed; NULL = nobody asks */
-    struct client *client; /* while queued */
+    struct client *client; /* while it waits or runs */
+    bool waits;            /* in the queue */
+    bool crowded_out;      /* in engine.cancelled, to make room for another client's */
     struct worker *worker; /* while running */
     enum stop_reason stop; /* why it was stopped, the first reason counts */
     char breach[160];      /* with STOP_BREACH: what the worker did */
@@ -110,12 +112,14 @@ struct client {
     TAILQ_ENTRY(client) link; /* in queue.turn */
     char *name;
     struct execution_list waiting;
+    unsigned waiting_len, running;
 };
 
-/* First come, first served within a client; clients take turns. */
+/* First come, first served within a client; between clients, whoever has fewest running, and of
+ * those whose turn it is. A client that is alone may use everything. */
 struct queue {
-    struct client_list turn; /* clients with something waiting, next one first */
-    unsigned len;            /* executions */
+    struct client_list turn; /* clients with something waiting or running, next one first */
+    unsigned len;            /* executions that wait */
 };
 
 /* ---- workers ---- */
@@ -172,6 +176,7 @@ struct facts {
     struct msg_hello hello;
     struct msg_proof proof;
     struct msg_ready ready;
+    uint32_t version; /* of what it said, from engine.versions; 0 = nothing yet */
 };
 void facts_done(struct facts *f);
 
@@ -232,9 +237,11 @@ struct engine {
     char *failure; /* why nothing can be run, NULL = it can, or may soon */
     bool final;    /* no further attempt */
     struct facts facts;
+    uint32_t versions;      /* given out so far */
+    uint32_t state_version; /* of proof and failure */
 
     struct queue queue;
-    struct execution_list cancelled; /* taken from the queue, to be answered by the deferred work */
+    struct execution_list cancelled; /* left the queue, to be answered by the deferred work */
     unsigned running;
     uint64_t finished;
     struct loop_timer *later;
@@ -310,10 +317,18 @@ int output_text(const struct execution *x, int stream, char **ret, size_t *ret_l
 
 /* queue.c */
 void queue_init(struct queue *q);
-/* @first: it has been popped, and could not be handed out after all. */
-int queue_push(struct queue *q, struct execution *x, bool first, struct err *err);
-struct execution *queue_pop(struct queue *q); /* NULL = empty */
-void queue_remove(struct queue *q, struct execution *x);
+int queue_push(struct queue *q, struct execution *x, struct err *err);
+/* The next one of a client with fewer than @each running, which counts as running from here on.
+ * NULL = there is none. */
+struct execution *queue_pop(struct queue *q, unsigned each);
+/* It has been popped, and could not be handed out after all: it is the next one again. */
+void queue_put_back(struct queue *q, struct execution *x);
+/* It neither waits nor runs any more. Nothing happens if it never did. */
+void queue_leave(struct queue *q, struct execution *x);
+/* How many of @client wait. */
+unsigned queue_waiting(const struct queue *q, const char *client);
+/* The newest one of the client with the most waiting, if that is more than @than. */
+struct execution *queue_most_crowded(const struct queue *q, unsigned than);
 
 /* category.c: what an ending means, decided from what the engine itself recorded. */
 struct ending {

@@ -228,6 +228,7 @@ void zygote_promote(struct zygote *z)
     e->proof = PROOF_PASSED;
     free(e->failure);
     e->failure = NULL;
+    e->state_version = ++e->versions;
     if (news)
         engine_state_changed(e);
 }

@@ -64,6 +64,7 @@ static int on_hello(struct zygote *z, const uint8_t *body, size_t n, int *fd _un
     if (msg_get_hello(body, n, &z->facts.hello, err) < 0)
         return -1;
     z->facts.has_hello = true;
+    z->facts.version = ++z->e->versions;
     return 0;
 }
 
@@ -83,6 +84,7 @@ static int on_proof(struct zygote *z, const uint8_t *body, size_t n, int *fd _un
     if (msg_get_proof(body, n, &z->facts.proof, err) < 0)
         return -1;
     z->facts.has_proof = true;
+    z->facts.version = ++z->e->versions;
     const struct msg_proof *p = &z->facts.proof;
     size_t held = 0;
     for (size_t i = 0; i < p->len; i++) {
@@ -111,6 +113,7 @@ static int on_ready(struct zygote *z, const uint8_t *body, size_t n, int *fd _un
     if (msg_get_ready(body, n, &z->facts.ready, err) < 0)
         return -1;
     z->facts.has_ready = true;
+    z->facts.version = ++z->e->versions;
     z->ready_ns = clock_mono_ns();
     z->state = ZYGOTE_READY;
     loop_timer_disarm(z->watch);

@@ -26,6 +26,12 @@ struct json_limits {
  * @limits) with a sentence that quotes nothing of the input. */
 json_t *json_parse(const char *data, size_t n, const struct json_limits *limits, struct err *err);
 
+/* For a text that json_parse() has refused: the value of @key in it, as it is written there. NULL
+ * unless the text is an object by the grammar of JSON (what is refused beyond that are lone
+ * surrogates, numbers that nothing can hold, keys that come twice, and sizes) and has @key exactly
+ * once at its top level. @key has nothing to escape. The caller's to free. */
+char *json_salvage(const char *data, size_t n, const char *key);
+
 /* What a value is, for messages: "a string", "an object", "true or false", "null" … */
 const char *json_kind(const json_t *v);
 

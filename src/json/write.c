@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
+
 struct json_out json_out_init(struct buf *buf)
 {
     return (struct json_out){.buf = buf, .start = buf->len};
@@ -156,6 +158,19 @@ void json_put_strn(struct json_out *o, const char *s, size_t n)
     separate(o);
     add(o, "\"", 1);
     put_escaped(o, (const uint8_t *)s, n);
+    add(o, "\"", 1);
+}
+
+void json_put_base64(struct json_out *o, const void *data, size_t n)
+{
+    separate(o);
+    add(o, "\"", 1);
+    if (n > SIZE_MAX / 2 || o->bad || buf_reserve(o->buf, BASE64_LEN(n) + 1, NULL) < 0) {
+        o->bad = true;
+        return;
+    }
+    base64_encode(data, n, (char *)o->buf->data + o->buf->len);
+    o->buf->len += BASE64_LEN(n);
     add(o, "\"", 1);
 }
 

@@ -36,6 +36,7 @@ void json_put_bool(struct json_out *o, bool v);
 void json_put_null(struct json_out *o);
 /* Nanoseconds as seconds, to the microsecond: 0.001 */
 void json_put_seconds(struct json_out *o, uint64_t ns);
+void json_put_base64(struct json_out *o, const void *data, size_t n); /* a string */
 /* One value that is JSON text already, of our own making. */
 void json_put_raw(struct json_out *o, const char *text, size_t n);
 

@@ -1,6 +1,5 @@
-/* The event loop: descriptors, timers, signals. The only room that includes libevent's headers
- * (transport's HTTP half will take the event_base from loop_base()). One thread; callbacks run on
- * it. */
+/* The event loop: descriptors, timers, signals. With http, which takes the event_base from
+ * loop_base(), the only room that includes libevent's headers. One thread; callbacks run on it. */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
 
@@ -19,7 +18,7 @@ void loop_free(struct loop *l); /* after every watcher has been freed; NULL is f
 /* Run until loop_stop(). */
 int loop_run(struct loop *l, struct err *err);
 void loop_stop(struct loop *l);
-/* The libevent base, for code that hands it to evhttp. Borrowed. */
+/* The libevent base, for the room http. Borrowed. */
 struct event_base *loop_base(struct loop *l);
 
 #define LOOP_READ  1

@@ -2,8 +2,8 @@
 #include "mcp/internal.h"
 
 struct batch {
-    struct exchange *exchange;
-    size_t open; /* members without an answer yet */
+    struct exchange *exchange; /* NULL: its peer has gone */
+    size_t open;               /* members without an answer yet */
     struct buf answers;
     bool lost; /* no memory for an answer */
 };
@@ -21,27 +21,35 @@ void batch_open(struct batch *b)
     b->open++;
 }
 
-static void add(struct batch *b, const char *json, size_t n)
+static void add(struct batch *b, const char *text, size_t n)
 {
-    if (buf_add_str(&b->answers, b->answers.len ? "," : "[", NULL) < 0 ||
-        buf_add(&b->answers, json, n, NULL) < 0)
-        b->lost = true;
+    b->lost = b->lost || buf_add(&b->answers, text, n, NULL) < 0;
 }
 
-void batch_close(struct batch *b, const char *json, size_t n)
+void batch_close(struct batch *b, const struct exchange_piece *pieces, size_t n)
 {
-    if (json && !b->lost)
-        add(b, json, n);
+    if (n > 0)
+        add(b, b->answers.len ? "," : "[", 1);
+    for (size_t i = 0; i < n; i++)
+        add(b, pieces[i].data, pieces[i].n);
     if (--b->open > 0)
         return;
-    bool any = b->answers.len > 0 && !b->lost && buf_add(&b->answers, "]", 1, NULL) == 0;
-    b->exchange->ops->end(b->exchange, any ? EXCHANGE_ANSWER : EXCHANGE_NOTHING,
-                          (const char *)b->answers.data, any ? b->answers.len : 0);
+    if (b->answers.len > 0)
+        add(b, "]", 1);
+    bool any = b->answers.len > 0 && !b->lost;
+    const struct exchange_piece piece = {(const char *)b->answers.data, b->answers.len};
+    if (b->exchange)
+        b->exchange->ops->end(b->exchange, any ? EXCHANGE_ANSWER : EXCHANGE_NOTHING, &piece, any);
     buf_done(&b->answers);
     free(b);
 }
 
 bool batch_note(struct batch *b, const char *json, size_t n)
 {
-    return b->exchange->ops->note(b->exchange, json, n);
+    return b->exchange && b->exchange->ops->note(b->exchange, json, n);
+}
+
+void batch_gone(struct batch *b)
+{
+    b->exchange = NULL;
 }

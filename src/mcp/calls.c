@@ -1,32 +1,17 @@
-/* Tool calls under way: answering them when they end, telling of their output meanwhile, stopping
- * them. Runs in the server.
+/* Requests under way: answering them when their tool is done, stopping them. Runs in the server.
  *
  * A call is unlinked from its client as soon as its request needs no answer any more; it goes away
- * when the tool says that it is done. */
+ * when the tool says that it is done. While the client is being asked something (ask.c) there is no
+ * tool, and the call goes away at once.
+ *
+ * With the end of its last exchange a client may be freed, and an end may bring in the next message
+ * at once. So a call is unlinked before it is answered, and nobody holds a place in a client's list
+ * across an answer. */
 #include <string.h>
 
 #include "mcp/internal.h"
-#include "sys/clock.h"
 
-#define NOTE_INTERVAL_NS 25000000u         /* between two progress messages of one call */
-#define CHUNK_MAX        (8 * 1024 * 1024) /* output that waits for its turn */
-
-struct call {
-    struct call *next, **link; /* in client->calls; link NULL: unlinked, nothing is to be said */
-    struct mcp_server *server;
-    enum era era;
-    char *id;
-    struct road road;
-    struct tool_call *tool; /* NULL while it is being started */
-    bool stopping;
-
-    char *token; /* JSON text; NULL: no progress is wanted */
-    struct buf chunk;
-    uint64_t progress, noted_ns;
-    struct loop_timer *timer;
-};
-
-static void unlink_call(struct call *call)
+void call_unlink(struct call *call)
 {
     if (!call->link)
         return;
@@ -35,10 +20,12 @@ static void unlink_call(struct call *call)
         call->next->link = call->link;
     call->link = NULL;
     call->next = NULL;
+    call->client = NULL;
 }
 
 static void link_call(struct call *call, struct mcp_client *client)
 {
+    call->client = client;
     call->next = client->calls;
     call->link = &client->calls;
     if (call->next)
@@ -46,175 +33,263 @@ static void link_call(struct call *call, struct mcp_client *client)
     client->calls = call;
 }
 
-static void call_free(struct call *call)
+void call_free(struct call *call)
 {
-    unlink_call(call);
-    loop_timer_free(call->timer);
-    buf_done(&call->chunk);
+    call_unlink(call);
+    ask_done(call);
+    note_done(call);
+    json_decref(call->params);
     free(call->id);
-    free(call->token);
     free(call);
-}
-
-static struct call *find(const struct mcp_client *client, const char *id)
-{
-    for (struct call *call = client->calls; call; call = call->next)
-        if (strcmp(call->id, id) == 0)
-            return call;
-    return NULL;
 }
 
 bool call_under_way(const struct mcp_client *client, const char *id)
 {
-    return find(client, id) != NULL;
+    for (const struct call *call = client->calls; call; call = call->next)
+        if (strcmp(call->id, id) == 0)
+            return true;
+    return false;
 }
 
-/* ---- progress ---- */
-
-/* Send what has gathered. The value is the number of bytes told so far, so it always rises. */
-static void send_progress(struct call *call)
+/* NULL: answered, there was no memory. @repeatable: it may have to be made again. */
+static struct call *call_new(struct request *rq, bool repeatable)
 {
-    if (call->chunk.len == 0 || !call->link)
-        return;
-    auto_buf struct buf buf = BUF_INIT(0);
-    struct json_out out = json_out_init(&buf);
-    json_open_object(&out);
-    json_pair_str(&out, "jsonrpc", "2.0");
-    json_pair_str(&out, "method", "notifications/progress");
-    json_key(&out, "params");
-    json_open_object(&out);
-    json_key(&out, "progressToken");
-    json_put_raw(&out, call->token, strlen(call->token));
-    json_pair_uint(&out, "progress", call->progress + call->chunk.len);
-    json_key(&out, "message");
-    json_put_strn(&out, (const char *)call->chunk.data, call->chunk.len);
-    json_close_object(&out);
-    json_close_object(&out);
-    call->noted_ns = clock_mono_ns();
-    if (out.bad || !reply_note(call->road, (const char *)buf.data, buf.len))
-        return;
-    call->progress += call->chunk.len;
-    buf_clear(&call->chunk);
-}
-
-static void on_timer(void *ctx)
-{
-    struct call *call = ctx;
-    send_progress(call);
-    if (call->chunk.len > 0)
-        loop_timer_arm(call->timer, NOTE_INTERVAL_NS);
-}
-
-/* The first piece goes out at once; what follows within the interval is gathered. */
-static void on_output(void *ctx, const char *text, size_t n)
-{
-    struct call *call = ctx;
-    bool waiting = call->chunk.len > 0;
-    if (!call->link || n == 0 || buf_add(&call->chunk, text, n, NULL) < 0 || waiting)
-        return;
-    uint64_t since = clock_mono_ns() - call->noted_ns;
-    if (since >= NOTE_INTERVAL_NS)
-        send_progress(call);
-    if (call->chunk.len == 0)
-        return;
-    if (!call->timer)
-        call->timer = loop_timer_new(call->server->loop, on_timer, call, NULL);
-    if (call->timer)
-        loop_timer_arm(call->timer,
-                       since < NOTE_INTERVAL_NS ? NOTE_INTERVAL_NS - since : NOTE_INTERVAL_NS);
+    struct mcp_client *client = rq->client;
+    struct call *call = calloc(1, sizeof(*call));
+    if (call) {
+        *call = (struct call){.server = client->server,
+                              .era = rq->era,
+                              .road = rq->road,
+                              .progress = rq->progress,
+                              .progressed = rq->resumed && rq->progress > 0,
+                              .id = strdup(rq->msg->id)};
+        call->method = method_find(client->server, rq->era, rq->msg->method)->name;
+        if (repeatable && rq->msg->params)
+            call->params = json_incref((json_t *)(uintptr_t)rq->msg->params);
+    }
+    if (call && call->id) {
+        link_call(call, client);
+        return call;
+    }
+    if (call)
+        call_free(call);
+    reply_error(client->server, rq->road, EXCHANGE_ANSWER, rq->msg->id, RPC_INTERNAL_ERROR,
+                "no memory for the call", NULL);
+    return NULL;
 }
 
 /* ---- the end ---- */
 
-static void put_content(struct json_out *out, const struct tool_reply *reply)
+static void answer_stopped(struct call *call)
+{
+    reply_error(call->server, call->road, EXCHANGE_ANSWER, call->id, RPC_INTERNAL_ERROR,
+                "the server is stopping", NULL);
+}
+
+/* The object as a text block for models, then the tool's own blocks. */
+static void put_content(struct mcp_server *s, struct json_out *out, const struct tool_reply *r)
 {
     json_key(out, "content");
     json_open_array(out);
-    json_open_object(out);
-    json_pair_str(out, "type", "text");
-    json_key(out, "text");
-    json_put_strn(out, reply->object, reply->object_len);
-    json_close_object(out);
-    if (reply->blocks)
-        json_put_raw(out, reply->blocks, reply->blocks_len);
+    if (r->object) {
+        json_open_object(out);
+        json_pair_str(out, "type", "text");
+        json_key(out, "text");
+        if (r->prepared) {
+            auto_buf struct buf rest = BUF_INIT(0);
+            struct json_out quoted = json_out_init(&rest);
+            json_put_strn(&quoted, r->object, r->object_len);
+            reply_splice(s, out, "\"", r->prepared->escaped, r->prepared->escaped_len, "");
+            /* without its opening quotation mark */
+            if (quoted.bad || buf_add(out->buf, rest.data + 1, rest.len - 1, NULL) < 0)
+                out->bad = true;
+        } else {
+            json_put_strn(out, r->object, r->object_len);
+        }
+        json_close_object(out);
+    }
+    if (r->blocks)
+        json_put_raw(out, r->blocks, r->blocks_len);
     json_close_array(out);
 }
 
-static void on_done(void *ctx, const struct tool_reply *reply)
+static void put_object(struct mcp_server *s, struct json_out *out, const struct tool_reply *r)
+{
+    if (!r->object)
+        return;
+    json_key(out, "structuredContent");
+    if (r->prepared) {
+        reply_splice(s, out, "", r->prepared->json, r->prepared->json_len, "");
+        if (buf_add(out->buf, r->object, r->object_len, NULL) < 0)
+            out->bad = true;
+    } else {
+        json_put_raw(out, r->object, r->object_len);
+    }
+}
+
+static void answer(struct call *call, const struct tool_reply *r)
+{
+    struct mcp_server *s = call->server;
+    enum exchange_outcome outcome = EXCHANGE_ANSWER;
+    if (r->retry_after_s > 0) {
+        outcome = EXCHANGE_RATE_LIMITED;
+        if (call->road.exchange)
+            call->road.exchange->retry_after_s = r->retry_after_s;
+    }
+    struct json_out out = reply_begin(s, call->era, call->id);
+    put_content(s, &out, r);
+    put_object(s, &out, r);
+    json_pair_bool(&out, "isError", r->is_error);
+    reply_send(s, call->road, outcome, &out, call->id);
+}
+
+/* The modern way: the client gets the questions for an answer, and comes back with another request.
+ */
+static void answer_questions(struct call *call, struct mcp_client *client,
+                             const struct tool_questions *q)
+{
+    const json_t *meta = json_object_get(call->params, "_meta");
+    const struct rpc_message msg = {.id = call->id, .method = call->method, .params = call->params};
+    const struct request rq = {
+        .client = client,
+        .era = call->era,
+        .msg = &msg,
+        .road = call->road,
+        .input = {.can = input_abilities(json_object_get(meta, META_CAPABILITIES))},
+    };
+    reply_questions(&rq, q);
+}
+
+static void on_done(void *ctx, const struct tool_reply *r)
 {
     struct call *call = ctx;
-    if (call->link) {
-        send_progress(call);
-        unlink_call(call);
-        struct json_out out = reply_begin(call->server, call->era, call->id);
-        put_content(&out, reply);
-        json_key(&out, "structuredContent");
-        json_put_raw(&out, reply->object, reply->object_len);
-        json_pair_bool(&out, "isError", reply->is_error);
-        reply_send(call->server, call->road, &out, call->id);
+    struct mcp_client *client = call->client;
+    call->tool = NULL;
+    if (client) {
+        note_flush(call);
+        note_end(call);
+        if (r->questions && call->era == ERA_LEGACY && !call->stopping) {
+            ask_start(call, r->questions);
+            return;
+        }
+        call_unlink(call);
+        if (r->questions && call->era == ERA_MODERN)
+            answer_questions(call, client, r->questions);
+        else if (r->questions)
+            answer_stopped(call);
+        else
+            answer(call, r);
     }
     call_free(call);
 }
 
 void call_start(struct request *rq, const struct tool *tool, const json_t *args, const char *token)
 {
-    struct mcp_client *client = rq->client;
-    struct call *call = calloc(1, sizeof(*call));
-    if (call) {
-        *call = (struct call){.server = client->server, .era = rq->era, .road = rq->road};
-        call->chunk.max = CHUNK_MAX;
-        call->id = strdup(rq->msg->id);
-        call->token = token ? strdup(token) : NULL;
-    }
-    if (!call || !call->id || (token && !call->token)) {
-        if (call)
-            call_free(call);
-        reply_error(client->server, rq->road, EXCHANGE_ANSWER, rq->msg->id, RPC_INTERNAL_ERROR,
-                    "no memory for the call", NULL);
+    struct tool_listener listener = {.on_done = on_done};
+    struct tool_caller caller = rq->client->caller;
+    struct call *call = call_new(rq, tool->may_ask);
+    if (!call)
         return;
-    }
-    link_call(call, client);
-    const struct tool_listener listener = {
-        .on_output = token ? on_output : NULL,
-        .on_done = on_done,
-    };
+    call->token = token ? strdup(token) : NULL;
+    note_listen(call, rpc_meta(rq->msg), &listener);
+    caller.input = &rq->input;
     /* When this comes back with NULL the call has been answered and is no more. */
     struct tool_call *started =
-        tools_call(client->server->tools, tool, args, client->name, &listener, call);
-    if (started)
-        call->tool = started;
+        tools_call(call->server->features.tools, tool, args, &caller, &listener, call);
+    if (!started)
+        return;
+    call->tool = started;
+    if (call->stopping)
+        tool_cancel(started);
+}
+
+void call_ask(struct request *rq, const struct tool_questions *q)
+{
+    struct call *call = call_new(rq, true);
+    if (call)
+        ask_start(call, q);
 }
 
 /* ---- stopping ---- */
 
+/* One that is being started at this moment is stopped when it has been. */
 static void stop(struct call *call)
 {
-    if (call->stopping || !call->tool)
-        return;
+    if (!call->stopping && call->tool)
+        tool_cancel(call->tool);
     call->stopping = true;
-    tool_cancel(call->tool);
 }
 
 static void silence(struct call *call)
 {
-    unlink_call(call);
-    if (call->timer)
-        loop_timer_disarm(call->timer);
-    reply_nothing(call->road);
-    stop(call);
+    struct road road = call->road;
+    call_unlink(call);
+    note_end(call);
+    if (call->asking)
+        call_free(call);
+    else
+        stop(call);
+    reply_nothing(road);
 }
 
 void call_cancel(struct mcp_client *client, const char *id)
 {
-    struct call *call = find(client, id);
-    if (call)
-        silence(call);
+    struct call *found = NULL;
+    for (struct call *call = client->calls; call; call = call->next) {
+        if (strcmp(call->id, id) != 0)
+            continue;
+        if (found)
+            return;
+        found = call;
+    }
+    if (found)
+        silence(found);
 }
 
+/* In a legacy era a lost connection is no cancellation: the program runs on, and its client may
+ * still cancel it. */
+static void detach(struct call *call)
+{
+    if (call->road.batch)
+        batch_gone(call->road.batch);
+    call->road.exchange = NULL;
+    note_end(call);
+}
+
+void calls_gone(struct mcp_client *client, const struct exchange *x)
+{
+    for (struct call *call = client->calls, *next; call; call = next) {
+        next = call->next;
+        if (call->road.exchange != x)
+            continue;
+        detach(call);
+        if (call->era == ERA_MODERN)
+            silence(call);
+    }
+}
+
+static struct call *first_asking(const struct mcp_client *client)
+{
+    struct call *call = client->calls;
+    while (call && !call->asking)
+        call = call->next;
+    return call;
+}
+
+/* Those that have a tool are answered later. With the last of the others the client may be gone. */
 void calls_stop(struct mcp_client *client)
 {
     for (struct call *call = client->calls; call; call = call->next)
-        stop(call);
+        if (!call->asking)
+            stop(call);
+    struct call *call = first_asking(client);
+    while (call) {
+        call_unlink(call);
+        bool more = first_asking(client) != NULL;
+        answer_stopped(call);
+        call_free(call);
+        call = more ? first_asking(client) : NULL;
+    }
 }
 
 void calls_abandon(struct mcp_client *client)

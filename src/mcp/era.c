@@ -36,14 +36,20 @@ static int refuse(struct era_verdict *ret, int code)
     return -1;
 }
 
-static int check_log_level(const json_t *level, struct err *err)
+int era_log_level(const char *name)
 {
     static const char *const levels[] = {"debug", "info",     "notice", "warning",
                                          "error", "critical", "alert",  "emergency"};
-    const char *text = json_plain_string(level);
-    for (size_t i = 0; text && i < ARRAY_LEN(levels); i++)
-        if (strcmp(text, levels[i]) == 0)
-            return 0;
+    for (size_t i = 0; name && i < ARRAY_LEN(levels); i++)
+        if (strcmp(name, levels[i]) == 0)
+            return (int)i;
+    return -1;
+}
+
+static int check_log_level(const json_t *level, struct err *err)
+{
+    if (era_log_level(json_plain_string(level)) >= 0)
+        return 0;
     return err_set(err, ERR_INVALID,
                    "params._meta[\"" META_LOG_LEVEL
                    "\"] must be debug, info, notice, warning, error, "
@@ -131,7 +137,12 @@ void era_decide(const struct message_head *head, const struct rpc_message *msg,
     const char *header = head->protocol_version;
     bool header_modern = str_eq(header, VERSION_MODERN);
     bool fields = era_is_modern(msg);
-    if (msg->kind != RPC_REQUEST) {
+    const json_t *meta = msg->params ? json_object_get(msg->params, "_meta") : NULL;
+    if (msg->kind == RPC_REQUEST && meta && !json_is_object(meta) && !json_is_null(meta)) {
+        ret->era = header_modern ? ERA_MODERN : ERA_LEGACY;
+        err_set(&ret->err, ERR_INVALID, "params._meta must be an object, not %s", json_kind(meta));
+        refuse(ret, RPC_INVALID_PARAMS);
+    } else if (msg->kind != RPC_REQUEST) {
         ret->era = fields || header_modern ? ERA_MODERN : ERA_LEGACY;
     } else if (!fields && header_modern && strcmp(msg->method, "initialize") == 0) {
         header_mismatch(ret, "MCP-Protocol-Version", "an initialize request, which is legacy");

@@ -1,4 +1,5 @@
-/* Which era does a request belong to, and may it be served at all?
+/* Which era does a request belong to, and may it be served at all? (params._meta that is no object
+ * is refused in either, with -32602.)
  *
  *  1. Protocol fields in params._meta make it modern: first the fields must be whole (-32602), then
  * the transport's headers must agree with them (-32020), then the version must be ours (-32022).
@@ -39,6 +40,9 @@ void era_decide(const struct message_head *head, const struct rpc_message *msg,
 
 /* Does an object carry modern protocol fields (also an element of a batch)? */
 bool era_is_modern(const struct rpc_message *msg);
+
+/* The rank of a log level, 0 ("debug") to 7 ("emergency"); -1: there is none of that name. */
+int era_log_level(const char *name);
 
 /* The legacy version to answer an initialize with: the client's if we speak it, else our newest. A
  * static string. */

@@ -11,7 +11,9 @@
 #define RPC_INVALID_PARAMS      (-32602)
 #define RPC_INTERNAL_ERROR      (-32603)
 #define RPC_HEADER_MISMATCH     (-32020)
+#define RPC_MISSING_ABILITY     (-32021)
 #define RPC_UNSUPPORTED_VERSION (-32022)
+#define RPC_RESOURCE_NOT_FOUND  (-32002) /* legacy eras only */
 
 enum rpc_kind { RPC_REQUEST, RPC_NOTIFICATION, RPC_RESPONSE };
 

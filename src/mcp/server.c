@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mcp/internal.h"
+#include "sys/clock.h"
 
 #ifndef VIVARIUM_VERSION
 #error "the build defines VIVARIUM_VERSION"
@@ -38,7 +39,7 @@ static void serve_request(struct request *rq, const struct era_verdict *verdict)
 {
     struct mcp_server *s = rq->client->server;
     const char *id = rq->msg->id;
-    if (call_under_way(rq->client, id)) {
+    if (!rq->client->shared_ids && call_under_way(rq->client, id)) {
         reply_error(s, rq->road, EXCHANGE_BAD_REQUEST, id, RPC_INVALID_REQUEST,
                     "Invalid request: a request with this id is still under way", NULL);
         return;
@@ -57,7 +58,7 @@ static void serve_request(struct request *rq, const struct era_verdict *verdict)
                     verdict->requested && !out.bad ? &data : NULL);
         return;
     }
-    const struct method *method = method_find(rq->era, rq->msg->method);
+    const struct method *method = method_find(s, rq->era, rq->msg->method);
     if (method) {
         method->serve(rq);
         return;
@@ -66,6 +67,14 @@ static void serve_request(struct request *rq, const struct era_verdict *verdict)
     err_set(&err, ERR_INVALID, "Method not found: %.100s", rq->msg->method);
     reply_error(s, rq->road, rq->era == ERA_MODERN ? EXCHANGE_NOT_FOUND : EXCHANGE_ANSWER, id,
                 RPC_METHOD_NOT_FOUND, err.text, NULL);
+}
+
+/* An answer to something we asked, or a stray one: either way there is nothing to say to it. */
+static void serve_response(const struct request *rq, const json_t *root)
+{
+    if (rq->msg->id)
+        ask_answered(rq->client, rq->msg->id, root);
+    reply_nothing(rq->road);
 }
 
 /* One object of the stream or of a batch. */
@@ -89,7 +98,7 @@ static void serve(struct mcp_client *client, struct road road, const struct mess
     else if (msg.kind == RPC_NOTIFICATION)
         notification_serve(&rq);
     else
-        reply_nothing(road); /* we ask clients nothing, so it answers nothing */
+        serve_response(&rq, root);
     rpc_done(&msg);
 }
 
@@ -142,6 +151,21 @@ static void serve_batch(struct mcp_client *client, struct exchange *x,
     reply_nothing(road);
 }
 
+/* What is not JSON to us may still say whom to answer: without the id, a client would wait for
+ * ever.
+ */
+static void refuse_text(struct mcp_client *client, struct road road, const char *data, size_t n,
+                        struct err *err)
+{
+    const struct json_limits limits = {
+        .max_bytes = 8 * RPC_MAX_ID_BYTES, .max_depth = 1, .max_items = 2};
+    auto_free char *text = json_salvage(data, n, "id");
+    auto_json json_t *value = text ? json_parse(text, strlen(text), &limits, NULL) : NULL;
+    auto_free char *id = value ? rpc_token_text(value) : NULL;
+    err_prefix(err, "Parse error");
+    reply_error(client->server, road, EXCHANGE_BAD_REQUEST, id, RPC_PARSE_ERROR, err->text, NULL);
+}
+
 static void on_message(void *ctx, struct exchange *x, const struct message_head *head,
                        const char *data, size_t n)
 {
@@ -150,9 +174,7 @@ static void on_message(void *ctx, struct exchange *x, const struct message_head 
     struct err err = ERR_INIT;
     auto_json json_t *root = json_parse(data, n, &message_limits, &err);
     if (!root) {
-        err_prefix(&err, "Parse error");
-        reply_error(client->server, road, EXCHANGE_BAD_REQUEST, NULL, RPC_PARSE_ERROR, err.text,
-                    NULL);
+        refuse_text(client, road, data, n, &err);
         return;
     }
     if (json_is_array(root))
@@ -167,7 +189,7 @@ static void on_oversize(void *ctx, struct exchange *x, size_t max)
     struct road road = {.exchange = x};
     struct err err = ERR_INIT;
     err_set(&err, ERR_LIMIT, "Invalid request: a message must not be longer than %zu bytes", max);
-    reply_error(client->server, road, EXCHANGE_BAD_REQUEST, NULL, RPC_INVALID_REQUEST, err.text,
+    reply_error(client->server, road, EXCHANGE_TOO_LARGE, NULL, RPC_INVALID_REQUEST, err.text,
                 NULL);
 }
 
@@ -176,11 +198,16 @@ static void on_stop(void *ctx)
     calls_stop(ctx);
 }
 
-const struct exchange_handler mcp_exchange_handler = {on_message, on_oversize, on_stop};
+static void on_gone(void *ctx, struct exchange *x)
+{
+    calls_gone(ctx, x);
+}
+
+const struct exchange_handler mcp_exchange_handler = {on_message, on_oversize, on_stop, on_gone};
 
 /* ---- life ---- */
 
-struct mcp_server *mcp_server_new(struct loop *loop, const struct tools *tools,
+struct mcp_server *mcp_server_new(struct loop *loop, const struct mcp_features *features,
                                   const struct mcp_identity *identity, struct err *err)
 {
     struct mcp_server *s = calloc(1, sizeof(*s));
@@ -188,7 +215,8 @@ struct mcp_server *mcp_server_new(struct loop *loop, const struct tools *tools,
         err_nomem(err);
         return NULL;
     }
-    *s = (struct mcp_server){.loop = loop, .tools = tools, .identity = identity};
+    *s = (struct mcp_server){.loop = loop, .features = *features, .identity = identity};
+    random_bytes(s->seal_key, sizeof(s->seal_key));
     if (methods_prepare(s, err) < 0) {
         mcp_server_free(s);
         return NULL;
@@ -201,25 +229,46 @@ void mcp_server_free(struct mcp_server *s)
     if (!s)
         return;
     buf_done(&s->scratch);
-    buf_done(&s->modern_prefix);
+    buf_done(&s->modern_meta);
     buf_done(&s->initialize);
     buf_done(&s->discover);
-    buf_done(&s->tools_list[ERA_LEGACY]);
-    buf_done(&s->tools_list[ERA_MODERN]);
+    for (enum era era = ERA_LEGACY; era <= ERA_MODERN; era++) {
+        buf_done(&s->tools_list[era]);
+        buf_done(&s->prompts_list[era]);
+        buf_done(&s->templates_list[era]);
+    }
     free(s);
 }
 
-struct mcp_client *mcp_client_new(struct mcp_server *server, const char *name, struct err *err)
+struct mcp_client *mcp_client_new(struct mcp_server *server, const struct mcp_caller *caller,
+                                  struct err *err)
 {
     struct mcp_client *client = calloc(1, sizeof(*client));
     if (client)
-        *client = (struct mcp_client){.server = server, .name = strdup(name)};
+        *client = (struct mcp_client){
+            .server = server,
+            .name = strdup(caller->name),
+            .shared_ids = caller->shared_ids,
+            .can = CLIENT_SAMPLING | CLIENT_ELICITATION | CLIENT_ROOTS, /* until it has said */
+            .log_level = era_log_level("info"),
+        };
     if (!client || !client->name) {
         free(client);
         err_nomem(err);
         return NULL;
     }
+    client->caller = (struct tool_caller){
+        .name = client->name,
+        .profiles = caller->profiles,
+        .admit = caller->admit,
+        .admit_ctx = caller->admit_ctx,
+    };
     return client;
+}
+
+bool mcp_client_idle(const struct mcp_client *client)
+{
+    return !client->calls;
 }
 
 void mcp_client_free(struct mcp_client *client)

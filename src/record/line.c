@@ -51,8 +51,9 @@ static void pair_text(struct json_out *o, const char *key, const char *text)
 static void put_request(struct json_out *o, const struct record_entry *e)
 {
     char digest[SHA256_TEXT_LEN + 1];
-    sha256_hex(e->code, e->code_len, digest);
-    json_pair_str(o, "code_sha256", digest);
+    if (e->code)
+        sha256_hex(e->code, e->code_len, digest);
+    json_pair_str(o, "code_sha256", e->code ? digest : NULL);
     json_pair_uint(o, "code_bytes", e->code_len);
     json_pair_seconds(o, "timeout", e->timeout_ns);
     json_pair_uint(o, "memory_limit", e->mem_bytes);

@@ -22,6 +22,8 @@ void metrics_add(struct metrics *m, const struct record_entry *e)
     m->output_bytes += e->out_len[0] + e->out_len[1];
     m->truncated += e->truncated;
     m->peak_memory_bytes = MAX(m->peak_memory_bytes, e->peak_memory_bytes);
+    if (e->wall_ns == 0)
+        return; /* refused: it never ran */
     size_t bucket = 0;
     while (bucket < RECORD_BUCKETS && (double)e->wall_ns > record_bucket_seconds[bucket] * 1e9)
         bucket++;

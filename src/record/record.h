@@ -33,12 +33,12 @@
 
 /* One finished execution. Everything is borrowed. */
 struct record_entry {
-    uint64_t unix_ms; /* when it ended */
-    const char *execution_id, *client, *isolation;
-    const char *mode;          /* "execute", "validate" */
-    unsigned category;         /* index below RECORD_CATEGORIES; 0 = success */
-    const char *category_name; /* NULL = success */
-    const char *code;
+    uint64_t unix_ms;                              /* when it ended */
+    const char *execution_id, *client, *isolation; /* the first and last NULL when refused */
+    const char *mode;                              /* "execute", "validate" */
+    unsigned category;                             /* index below RECORD_CATEGORIES; 0 = success */
+    const char *category_name;                     /* NULL = success */
+    const char *code; /* NULL: the call was refused before there was any */
     size_t code_len;
     uint64_t timeout_ns, mem_bytes; /* asked for */
     bool narrowed;                  /* allowed_imports was given */

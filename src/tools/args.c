@@ -218,8 +218,23 @@ static bool is_inside(const char *name, const char *package)
     return strncmp(name, package, n) == 0 && name[n] == '.';
 }
 
-static int add_import(const json_t *item, const struct conf *conf, struct strv *list,
-                      struct err *err)
+/* The server permits @name, but not to this caller. */
+static int not_permitted_to_caller(const char *name, struct err *err)
+{
+    char shown[SHOWN_BYTES];
+    const struct profile *p = profile_of_module(name);
+    args_shown(shown, name, strlen(name));
+    return err_set(
+        err, ERR_INVALID,
+        "Argument 'allowed_imports' names '%s', which the token of this call may not "
+        "use: it would need the profile %s (profiles= in the tokens file; with OAuth the "
+        "scope execute:%s).",
+        shown, p ? p->name : "all", p ? p->name : "all");
+}
+
+/* @permitted: what the caller may import, a part of what the server permits. */
+static int add_import(const json_t *item, const struct conf *conf, const struct strv *permitted,
+                      struct strv *list, struct err *err)
 {
     if (!json_is_string(item))
         return err_set(err, ERR_INVALID,
@@ -229,23 +244,27 @@ static int add_import(const json_t *item, const struct conf *conf, struct strv *
     if (!name || !*name)
         return err_set(err, ERR_INVALID,
                        "Argument 'allowed_imports' holds a name that is empty or has a NUL in it.");
-    enum module_verdict verdict = module_permitted(&conf->modules, name);
+    enum module_verdict verdict = module_permitted(permitted, name);
     if (verdict == MODULE_NO)
-        return not_permitted(conf, name, err);
+        return module_permitted(&conf->modules, name) == MODULE_NO
+                   ? not_permitted(conf, name, err)
+                   : not_permitted_to_caller(name, err);
     if (verdict == MODULE_YES)
         return strv_has(list, name) ? 0 : strv_add(list, name, err);
     /* Handing on the package itself would widen: it would permit everything in it. */
-    for (size_t i = 0; i < conf->modules.len; i++) {
-        const char *m = conf->modules.items[i];
+    for (size_t i = 0; i < permitted->len; i++) {
+        const char *m = permitted->items[i];
         if (is_inside(m, name) && !strv_has(list, m) && strv_add(list, m, err) < 0)
             return -1;
     }
     return 0;
 }
 
-int args_imports(const json_t *args, const struct conf *conf, bool *ret_given, struct strv *list,
-                 struct err *err)
+int args_imports(const json_t *args, const struct conf *conf, unsigned profiles_of_caller,
+                 bool *ret_given, struct strv *list, struct err *err)
 {
+    auto_strv struct strv own = STRV_INIT;
+    bool limited = (profiles_of_caller & PROFILE_ALL) != PROFILE_ALL;
     const json_t *v = json_object_get(args, "allowed_imports");
     *ret_given = v != NULL;
     if (!v)
@@ -256,8 +275,10 @@ int args_imports(const json_t *args, const struct conf *conf, bool *ret_given, s
         return err_set(err, ERR_INVALID,
                        "Argument 'allowed_imports' has %zu names; at most %d are allowed.",
                        json_array_size(v), MAX_ALLOWED_IMPORTS);
+    if (limited && profile_limit(&conf->modules, profiles_of_caller, &own, err) < 0)
+        return -1;
     for (size_t i = 0; i < json_array_size(v); i++)
-        if (add_import(json_array_get(v, i), conf, list, err) < 0)
+        if (add_import(json_array_get(v, i), conf, limited ? &own : &conf->modules, list, err) < 0)
             return -1;
     return 0;
 }

@@ -26,8 +26,8 @@ int args_memory(const json_t *args, const struct conf *conf, uint64_t *ret_bytes
 #define MIN_MEMORY_LIMIT (1024 * 1024)
 /* `allowed_imports`: *ret_given tells whether it is there; the names go into @list (empty before).
  * A name that merely leads to permitted modules ("xml") is replaced by these. */
-int args_imports(const json_t *args, const struct conf *conf, bool *ret_given, struct strv *list,
-                 struct err *err);
+int args_imports(const json_t *args, const struct conf *conf, unsigned profiles_of_caller,
+                 bool *ret_given, struct strv *list, struct err *err);
 #define MAX_ALLOWED_IMPORTS 1000
 
 /* 134217728 → "128m"; what is no whole unit stays bytes. */

@@ -237,7 +237,8 @@ static bool write_result(const struct tools_env *env _unused_, struct json_out *
     return r->category != CATEGORY_NONE;
 }
 
-static const struct program_kind kind = {.write = write_result, .refuse = execute_refusal_write};
+static const struct program_kind kind = {
+    .tool = "execute_code", .write = write_result, .refuse = execute_refusal_write};
 
 /* Input files come with the filesystem profile; the answer says so rather than "unknown". */
 static int check_files(const struct tools_env *env, const json_t *args, struct err *err)
@@ -260,27 +261,31 @@ static int read_args(const struct tools_env *env, const json_t *args, struct exe
     if (args_code(args, env->conf, &req->code, &req->code_len, err) < 0 ||
         args_timeout(args, env->conf, &req->timeout_ns, err) < 0 ||
         args_bool(args, "capture_output", &req->capture_output, err) < 0 ||
-        args_imports(args, env->conf, &req->narrowed, imports, err) < 0 ||
+        args_imports(args, env->conf, req->profiles, &req->narrowed, imports, err) < 0 ||
         args_bool(args, "use_container", &req->use_container, err) < 0)
         return -1;
     return args_memory(args, env->conf, &req->mem_bytes, err);
 }
 
-static struct tool_call *start(const struct tools_env *env, const json_t *args, const char *client,
+static struct tool_call *start(const struct tools_env *env, const json_t *args,
+                               const struct tool_caller *caller,
                                const struct tool_listener *listener, void *ctx)
 {
     struct err err = ERR_INIT;
+    const struct program_order order = {env, &kind, caller, listener, ctx};
     auto_strv struct strv imports = STRV_INIT;
     struct exec_request req = {
         .mode = RUN_EXECUTE,
         .capture_output = true,
         .imports = &imports,
-        .client = client,
+        .client = caller->name,
+        .profiles = caller->profiles,
     };
     if (read_args(env, args, &req, &imports, &err) < 0)
-        return program_refuse(env, &kind, &err, listener, ctx);
+        return program_refuse(&order, &err);
     req.live_output = listener->on_output && req.capture_output;
-    return program_start(env, &kind, &req, listener, ctx);
+    return program_start(&order, &req);
 }
 
-const struct tool tool_execute_code = {"execute_code", describe, start};
+const struct tool tool_execute_code = {
+    .name = "execute_code", .describe = describe, .start = start};

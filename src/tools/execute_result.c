@@ -149,8 +149,9 @@ void execute_refusal_write(const struct tools_env *env, struct json_out *out,
     struct exec_result r = {
         .category = why->category,
         .error = why->error,
-        .error_type =
-            why->category == CATEGORY_INVALID_REQUEST ? "InvalidRequest" : "InternalError",
+        .error_type = why->category == CATEGORY_INVALID_REQUEST ? "InvalidRequest"
+                      : why->category == CATEGORY_OVERLOADED    ? "Overloaded"
+                                                                : "InternalError",
     };
     engine_info(env->engine, &info);
     unsigned isolation = info.hello ? info.hello->isolation : env->conf->isolation;

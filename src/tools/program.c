@@ -14,20 +14,28 @@ struct program_call {
     struct execution *execution;
 };
 
-void program_reply(const struct tool_listener *listener, void *ctx, const struct json_out *object,
-                   bool is_error)
+static void reply(const struct tool_listener *listener, void *ctx, const struct json_out *object,
+                  struct tool_reply r)
 {
     static const char no_memory[] =
         "{\"success\":false,\"error\":\"The server has no memory for the result.\","
         "\"error_type\":\"MemoryError\",\"error_category\":\"internal_error\"}";
-    struct tool_reply reply = {.object = no_memory, .object_len = strlen(no_memory)};
-    reply.is_error = true;
-    if (!object->bad) {
-        reply.object = (const char *)object->buf->data;
-        reply.object_len = object->buf->len;
-        reply.is_error = is_error;
-    }
-    listener->on_done(ctx, &reply);
+    r.object = object->bad ? no_memory : (const char *)object->buf->data;
+    r.object_len = object->bad ? strlen(no_memory) : object->buf->len;
+    r.is_error = r.is_error || object->bad;
+    listener->on_done(ctx, &r);
+}
+
+void program_reply(const struct tool_listener *listener, void *ctx, const struct json_out *object,
+                   bool is_error)
+{
+    reply(listener, ctx, object, (struct tool_reply){.is_error = is_error});
+}
+
+void program_reply_prepared(const struct tool_listener *listener, void *ctx,
+                            const struct tool_prepared *prepared, const struct json_out *rest)
+{
+    reply(listener, ctx, rest, (struct tool_reply){.prepared = rest->bad ? NULL : prepared});
 }
 
 static void on_output(void *ctx, const char *text, size_t n)
@@ -51,40 +59,71 @@ static void cancel(struct tool_call *base)
     engine_cancel(((struct program_call *)base)->execution);
 }
 
-struct tool_call *program_refuse(const struct tools_env *env, const struct program_kind *kind,
-                                 const struct err *err, const struct tool_listener *listener,
-                                 void *ctx)
+/* Answer without the engine, which therefore cannot tell the record: the hook does. */
+static void refuse(const struct program_order *o, const struct refusal *why, unsigned retry_after_s)
 {
     auto_buf struct buf buf = BUF_INIT(0);
     struct json_out out = json_out_init(&buf);
+    const struct tool_refused refused = {
+        .tool = o->kind->tool,
+        .client = o->caller->name,
+        .category = exec_category_name(why->category),
+        .error = why->error,
+    };
+    if (o->env->on_refused)
+        o->env->on_refused(o->env->on_refused_ctx, &refused);
+    o->kind->refuse(o->env, &out, why);
+    reply(o->listener, o->ctx, &out,
+          (struct tool_reply){.is_error = true, .retry_after_s = retry_after_s});
+}
+
+struct tool_call *program_refuse(const struct program_order *order, const struct err *err)
+{
     struct refusal why = {.category = CATEGORY_INVALID_REQUEST, .error = err->text};
     if (err->code != ERR_INVALID)
         why.category = CATEGORY_INTERNAL_ERROR;
-    kind->refuse(env, &out, &why);
-    program_reply(listener, ctx, &out, true);
+    refuse(order, &why, 0);
     return NULL;
 }
 
-struct tool_call *program_start(const struct tools_env *env, const struct program_kind *kind,
-                                const struct exec_request *req,
-                                const struct tool_listener *listener, void *ctx)
+/* False when the caller has used up its share; it has been told then. */
+static bool admitted(const struct program_order *o)
+{
+    unsigned seconds = 1;
+    const struct tool_caller *caller = o->caller;
+    if (!caller->admit || caller->admit(caller->admit_ctx, &seconds))
+        return true;
+    struct err err = ERR_INIT;
+    struct refusal why = {.category = CATEGORY_OVERLOADED, .error = err.text};
+    seconds = MAX(seconds, 1u);
+    err_set(&err, ERR_OVERLOADED,
+            "Too many executions: this client has used up its rate (SANDBOX_RATE_LIMIT). Try again "
+            "in %u second%s.",
+            seconds, seconds == 1 ? "" : "s");
+    refuse(o, &why, seconds);
+    return false;
+}
+
+struct tool_call *program_start(const struct program_order *order, const struct exec_request *req)
 {
     static const struct exec_callbacks callbacks = {.on_output = on_output, .on_done = on_done};
+    if (!admitted(order))
+        return NULL;
     struct program_call *call = calloc(1, sizeof(*call));
     if (!call) {
         struct err err = ERR_INIT;
         err_nomem(&err);
-        return program_refuse(env, kind, &err, listener, ctx);
+        return program_refuse(order, &err);
     }
     *call = (struct program_call){
         .base = {.cancel = cancel},
-        .env = env,
-        .kind = kind,
-        .listener = *listener,
-        .ctx = ctx,
+        .env = order->env,
+        .kind = order->kind,
+        .listener = *order->listener,
+        .ctx = order->ctx,
     };
     /* When this comes back with NULL, on_done has run and the call is no more. */
-    struct execution *x = engine_submit(env->engine, req, &callbacks, call);
+    struct execution *x = engine_submit(order->env->engine, req, &callbacks, call);
     if (!x)
         return NULL;
     call->execution = x;

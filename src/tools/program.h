@@ -14,21 +14,32 @@ typedef void program_refusal_fn(const struct tools_env *env, struct json_out *ou
                                 const struct refusal *why);
 
 struct program_kind {
+    const char *tool;
     program_write_fn *write;
     program_refusal_fn *refuse;
 };
 
-/* Hand @req to the engine. Returns and reports like tool.start. */
-struct tool_call *program_start(const struct tools_env *env, const struct program_kind *kind,
-                                const struct exec_request *req,
-                                const struct tool_listener *listener, void *ctx);
+/* One call, as tool.start got it. */
+struct program_order {
+    const struct tools_env *env;
+    const struct program_kind *kind;
+    const struct tool_caller *caller;
+    const struct tool_listener *listener;
+    void *ctx;
+};
 
-/* Answer at once that @err was wrong with the request. */
-struct tool_call *program_refuse(const struct tools_env *env, const struct program_kind *kind,
-                                 const struct err *err, const struct tool_listener *listener,
-                                 void *ctx);
+/* Hand @req to the engine, if the caller may start one more. Returns and reports like tool.start.
+ */
+struct tool_call *program_start(const struct program_order *order, const struct exec_request *req);
 
-/* Hand an object to the listener. @buf NULL or @bad: there was no memory for it. */
+/* Answer at once that @err was wrong with the request. Returns NULL. */
+struct tool_call *program_refuse(const struct program_order *order, const struct err *err);
+
+/* The same for an object whose beginning was made in advance; @rest is what follows. */
+void program_reply_prepared(const struct tool_listener *listener, void *ctx,
+                            const struct tool_prepared *prepared, const struct json_out *rest);
+
+/* Hand an object to the listener. @object->bad: there was no memory for it. */
 void program_reply(const struct tool_listener *listener, void *ctx, const struct json_out *object,
                    bool is_error);
 

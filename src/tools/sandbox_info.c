@@ -1,6 +1,13 @@
 /* The tool get_sandbox_info: what this server permits, limits and has proven. Runs in the server
  * and answers at once, also while the start-up self-test is still under way: what only the zygote
- * can tell is null until then. */
+ * can tell is null until then.
+ *
+ * The answer is tens of kilobytes, and clients ask often, so it is made once for each state of the
+ * engine and each set of profiles a caller may have, and kept in both forms in which it travels.
+ * Only the load, at its end, is written anew. */
+#include "tools/sandbox_info.h"
+
+#include <inttypes.h>
 #include <string.h>
 
 #include "catalog/profiles.h"
@@ -41,10 +48,12 @@ static void put_filtered(struct json_out *out, const char *key, const char *cons
     json_close_array(out);
 }
 
-static void put_permitted(struct json_out *out, const struct profile *p, const struct conf *conf)
+static void put_permitted(struct json_out *out, const struct profile *p, const struct conf *conf,
+                          unsigned allowed)
 {
     size_t hint = 0;
-    bool off = !(conf->profiles & p->bit) && !conf->imports_overridden;
+    bool off = !((allowed | PROFILE_BASIC) & p->bit) ||
+               (!(conf->profiles & p->bit) && !conf->imports_overridden);
     json_key(out, "permitted");
     json_open_array(out);
     for (const char *const *m = p->modules; !off && *m; m++)
@@ -55,18 +64,18 @@ static void put_permitted(struct json_out *out, const struct profile *p, const s
 }
 
 static void put_profile(struct json_out *out, const struct profile *p, const struct conf *conf,
-                        const struct msg_ready *ready)
+                        unsigned allowed, const struct msg_ready *ready)
 {
     json_key(out, p->name);
     json_open_object(out);
-    json_pair_bool(out, "enabled", (conf->profiles & p->bit) != 0);
+    json_pair_bool(out, "enabled", (conf->profiles & allowed & p->bit) != 0);
     json_pair_str(out, "enabled_by", p->variable);
     json_key(out, "modules");
     json_open_array(out);
     for (const char *const *m = p->modules; *m; m++)
         json_put_str(out, *m);
     json_close_array(out);
-    put_permitted(out, p, conf);
+    put_permitted(out, p, conf, allowed);
     if (ready) {
         put_filtered(out, "installed", p->modules, &ready->installed);
         put_filtered(out, "missing", p->modules, &ready->missing);
@@ -77,13 +86,14 @@ static void put_profile(struct json_out *out, const struct profile *p, const str
     json_close_object(out);
 }
 
-static void put_profiles(struct json_out *out, const struct conf *conf,
+/* @allowed: PROFILE_ bits the caller may use at all. */
+static void put_profiles(struct json_out *out, const struct conf *conf, unsigned allowed,
                          const struct msg_ready *ready)
 {
     json_key(out, "security_profiles");
     json_open_object(out);
     for (size_t i = 0; i < PROFILE_COUNT; i++)
-        put_profile(out, &profiles[i], conf, ready);
+        put_profile(out, &profiles[i], conf, allowed, ready);
     json_close_object(out);
     json_key(out, "allowed_imports");
     if (!conf->imports_overridden) {
@@ -92,7 +102,9 @@ static void put_profiles(struct json_out *out, const struct conf *conf,
     }
     json_open_object(out);
     json_pair_str(out, "set_by", "SANDBOX_ALLOWED_IMPORTS");
-    json_pair_strv(out, "permitted", &conf->modules);
+    auto_strv struct strv own = STRV_INIT;
+    out->bad = profile_limit(&conf->modules, allowed, &own, NULL) < 0 || out->bad;
+    json_pair_strv(out, "permitted", &own);
     json_pair_strv(out, "installed", ready ? &ready->installed : NULL);
     json_pair_strv(out, "missing", ready ? &ready->missing : NULL);
     json_close_object(out);
@@ -253,18 +265,12 @@ static void put_server(const struct tools_env *env, struct json_out *out,
         json_put_str(out, *v);
     json_close_array(out);
     json_pair_str(out, "python_version", info->hello ? info->hello->python_version : NULL);
-    json_pair_uint(out, "idle_workers", info->idle_workers);
-    json_pair_uint(out, "running", info->running);
-    json_pair_uint(out, "queued", info->queued);
-    json_pair_uint(out, "executions", info->executions);
-    json_close_object(out);
 }
 
-void sandbox_info_write(const struct tools_env *env, struct json_out *out,
-                        const struct refusal *why)
+/* All that stays the same as long as info->version does; the object stays open. */
+static void put_lasting(const struct tools_env *env, struct json_out *out,
+                        const struct engine_info *info, unsigned allowed, const struct refusal *why)
 {
-    struct engine_info info;
-    engine_info(env->engine, &info);
     json_open_object(out);
     json_pair_bool(out, "success", !why);
     if (why) {
@@ -273,13 +279,31 @@ void sandbox_info_write(const struct tools_env *env, struct json_out *out,
         json_pair_str(out, "error_type", "InvalidRequest");
         json_pair_str(out, "error_category", exec_category_name(why->category));
     }
-    put_profiles(out, env->conf, info.ready);
+    put_profiles(out, env->conf, allowed, info->ready);
     put_limits(out, env->conf);
     put_container(out, env->conf);
-    put_isolation(out, &info);
-    put_server(env, out, &info);
-    json_pair_strv(out, "safe_builtins", info.ready ? &info.ready->safe_builtins : NULL);
-    json_close_object(out);
+    put_isolation(out, info);
+    json_pair_strv(out, "safe_builtins", info->ready ? &info->ready->safe_builtins : NULL);
+    put_server(env, out, info);
+}
+
+/* The rest: the load, which changes with every call. */
+static void put_load(struct json_out *out, const struct engine_info *info)
+{
+    /* a text of its own at times, so that the writer would not know of the comma */
+    if (buf_addf(out->buf, NULL,
+                 ",\"idle_workers\":%u,\"running\":%u,\"queued\":%u,\"executions\":%" PRIu64 "}}",
+                 info->idle_workers, info->running, info->queued, info->executions) < 0)
+        out->bad = true;
+}
+
+void sandbox_info_write(const struct tools_env *env, struct json_out *out,
+                        const struct refusal *why)
+{
+    struct engine_info info;
+    engine_info(env->engine, &info);
+    put_lasting(env, out, &info, PROFILE_ALL, why);
+    put_load(out, &info);
 }
 
 /* ---- how it is shown ---- */
@@ -360,20 +384,83 @@ static void describe(const struct tools_env *env _unused_, struct json_out *out)
     json_close_object(out);
 }
 
+static const struct program_kind kind = {.tool = "get_sandbox_info", .refuse = sandbox_info_write};
+
+/* ---- what is kept ---- */
+
+struct kept {
+    bool made;
+    uint64_t version;         /* of the engine's state that it tells of */
+    struct buf json, escaped; /* see struct tool_prepared */
+};
+
+struct info_cache {
+    struct kept by_profiles[PROFILE_ALL + 1];
+};
+
+struct info_cache *info_cache_new(struct err *err)
+{
+    struct info_cache *cache = calloc(1, sizeof(*cache));
+    if (!cache)
+        err_nomem(err);
+    return cache;
+}
+
+void info_cache_free(struct info_cache *cache)
+{
+    for (size_t i = 0; cache && i < ARRAY_LEN(cache->by_profiles); i++) {
+        buf_done(&cache->by_profiles[i].json);
+        buf_done(&cache->by_profiles[i].escaped);
+    }
+    free(cache);
+}
+
+/* False: no memory. */
+static bool make(struct kept *k, const struct tools_env *env, const struct engine_info *info,
+                 unsigned allowed)
+{
+    buf_clear(&k->json);
+    buf_clear(&k->escaped);
+    struct json_out json = json_out_init(&k->json);
+    put_lasting(env, &json, info, allowed, NULL);
+    struct json_out escaped = json_out_init(&k->escaped);
+    json_put_strn(&escaped, (const char *)k->json.data, k->json.len);
+    k->made = !json.bad && !escaped.bad;
+    k->version = info->version;
+    return k->made;
+}
+
 /* ---- a call ---- */
 
 static struct tool_call *start(const struct tools_env *env, const json_t *args,
-                               const char *client _unused_, const struct tool_listener *listener,
-                               void *ctx)
+                               const struct tool_caller *caller,
+                               const struct tool_listener *listener, void *ctx)
 {
     struct err err = ERR_INIT;
-    struct refusal why = {.category = CATEGORY_INVALID_REQUEST, .error = err.text};
+    const struct program_order order = {env, &kind, caller, listener, ctx};
+    if (args_check(args, NULL, 0, &err) < 0)
+        return program_refuse(&order, &err);
+    struct engine_info info;
+    engine_info(env->engine, &info);
+    unsigned allowed = (caller->profiles | PROFILE_BASIC) & PROFILE_ALL;
+    struct kept *k = &env->info_cache->by_profiles[allowed];
+    if ((!k->made || k->version != info.version) && !make(k, env, &info, allowed)) {
+        err_nomem(&err);
+        return program_refuse(&order, &err);
+    }
     auto_buf struct buf buf = BUF_INIT(0);
-    struct json_out out = json_out_init(&buf);
-    bool bad = args_check(args, NULL, 0, &err) < 0;
-    sandbox_info_write(env, &out, bad ? &why : NULL);
-    program_reply(listener, ctx, &out, bad);
+    struct json_out load = json_out_init(&buf);
+    put_load(&load, &info);
+    /* without the quotation marks at both ends */
+    const struct tool_prepared prepared = {
+        .json = (const char *)k->json.data,
+        .json_len = k->json.len,
+        .escaped = (const char *)k->escaped.data + 1,
+        .escaped_len = k->escaped.len - 2,
+    };
+    program_reply_prepared(listener, ctx, &prepared, &load);
     return NULL;
 }
 
-const struct tool tool_get_sandbox_info = {"get_sandbox_info", describe, start};
+const struct tool tool_get_sandbox_info = {
+    .name = "get_sandbox_info", .describe = describe, .start = start};

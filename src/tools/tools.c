@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tools/builtin.h"
+#include "tools/sandbox_info.h"
 
 const struct tool *const tools_builtin[] = {&tool_execute_code, &tool_validate_code,
                                             &tool_get_sandbox_info};
@@ -26,6 +27,11 @@ struct tools *tools_new(const struct tools_env *env, const struct tool *const *t
         return NULL;
     }
     *t = (struct tools){.env = *env, .table = table, .n = n};
+    t->env.info_cache = info_cache_new(err);
+    if (!t->env.info_cache) {
+        tools_free(t);
+        return NULL;
+    }
     struct json_out out = json_out_init(&t->list);
     json_open_array(&out);
     for (size_t i = 0; i < n; i++)
@@ -44,6 +50,7 @@ void tools_free(struct tools *t)
     if (!t)
         return;
     buf_done(&t->list);
+    info_cache_free(t->env.info_cache);
     free(t);
 }
 
@@ -62,9 +69,10 @@ const struct tool *tools_find(const struct tools *t, const char *name)
 }
 
 struct tool_call *tools_call(const struct tools *t, const struct tool *tool, const json_t *args,
-                             const char *client, const struct tool_listener *listener, void *ctx)
+                             const struct tool_caller *caller, const struct tool_listener *listener,
+                             void *ctx)
 {
-    return tool->start(&t->env, args, client, listener, ctx);
+    return tool->start(&t->env, args, caller, listener, ctx);
 }
 
 void tool_cancel(struct tool_call *call)

@@ -192,7 +192,9 @@ void validate_refusal_write(struct json_out *out, const struct refusal *why)
     static const struct strv none;
     const char *type = why->error_type;
     if (!type)
-        type = why->category == CATEGORY_INVALID_REQUEST ? "InvalidRequest" : "InternalError";
+        type = why->category == CATEGORY_INVALID_REQUEST ? "InvalidRequest"
+               : why->category == CATEGORY_OVERLOADED    ? "Overloaded"
+                                                         : "InternalError";
     const char *error = why->error ? why->error : "The code could not be judged.";
     size_t n = utf8_floor(error, strlen(error));
     json_open_object(out);
@@ -232,22 +234,27 @@ static void write_refusal(const struct tools_env *env _unused_, struct json_out 
     validate_refusal_write(out, why);
 }
 
-static const struct program_kind kind = {.write = write_result, .refuse = write_refusal};
+static const struct program_kind kind = {
+    .tool = "validate_code", .write = write_result, .refuse = write_refusal};
 
-static struct tool_call *start(const struct tools_env *env, const json_t *args, const char *client,
+static struct tool_call *start(const struct tools_env *env, const json_t *args,
+                               const struct tool_caller *caller,
                                const struct tool_listener *listener, void *ctx)
 {
     struct err err = ERR_INIT;
+    const struct program_order order = {env, &kind, caller, listener, ctx};
     struct exec_request req = {
         .mode = RUN_VALIDATE,
         .timeout_ns = env->conf->timeout_ns,
         .mem_bytes = env->conf->memory_bytes,
-        .client = client,
+        .client = caller->name,
+        .profiles = caller->profiles,
     };
     if (args_check(args, known, ARRAY_LEN(known), &err) < 0 ||
         args_code(args, env->conf, &req.code, &req.code_len, &err) < 0)
-        return program_refuse(env, &kind, &err, listener, ctx);
-    return program_start(env, &kind, &req, listener, ctx);
+        return program_refuse(&order, &err);
+    return program_start(&order, &req);
 }
 
-const struct tool tool_validate_code = {"validate_code", describe, start};
+const struct tool tool_validate_code = {
+    .name = "validate_code", .describe = describe, .start = start};

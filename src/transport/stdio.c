@@ -191,15 +191,17 @@ static void enqueue(struct stdio *s, const struct iovec *pieces, size_t n)
     }
 }
 
-static void send_line(struct stdio *s, const char *json, size_t n)
+static void send_line(struct stdio *s, const struct exchange_piece *parts, size_t n)
 {
-    /* writev() only reads through it */
-    struct iovec pieces[] = {{.iov_base = (void *)(uintptr_t)json, .iov_len = n},
-                             {.iov_base = (char[]){'\n'}, .iov_len = 1}};
+    struct iovec pieces[EXCHANGE_MAX_PIECES + 1];
     if (s->broken || s->phase == PHASE_ENDED)
         return;
-    if (queued(s) > 0 || !write_pieces(s, pieces, ARRAY_LEN(pieces)))
-        enqueue(s, pieces, ARRAY_LEN(pieces));
+    /* writev() only reads through it */
+    for (size_t i = 0; i < n; i++)
+        pieces[i] = (struct iovec){(void *)(uintptr_t)parts[i].data, parts[i].n};
+    pieces[n] = (struct iovec){(char[]){'\n'}, 1};
+    if (queued(s) > 0 || !write_pieces(s, pieces, n + 1))
+        enqueue(s, pieces, n + 1);
 }
 
 static void flush(struct stdio *s)
@@ -231,18 +233,18 @@ static bool exchange_note(struct exchange *x, const char *json, size_t n)
     struct stdio *s = (struct stdio *)x;
     if (s->paused || s->broken)
         return false;
-    send_line(s, json, n);
+    send_line(s, &(struct exchange_piece){json, n}, 1);
     update(s);
     return true;
 }
 
-static void exchange_end(struct exchange *x, enum exchange_outcome outcome, const char *json,
-                         size_t n)
+static void exchange_end(struct exchange *x, enum exchange_outcome outcome,
+                         const struct exchange_piece *pieces, size_t n)
 {
     struct stdio *s = (struct stdio *)x;
     s->open--;
     if (outcome != EXCHANGE_NOTHING)
-        send_line(s, json, n);
+        send_line(s, pieces, n);
     update(s);
 }
 

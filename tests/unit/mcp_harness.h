@@ -3,6 +3,7 @@
 #ifndef TESTS_MCP_HARNESS_H
 #define TESTS_MCP_HARNESS_H
 
+#include "artifacts/artifacts.h"
 #include "catalog/profiles.h"
 #include "fake_engine.h"
 #include "mcp/mcp.h"
@@ -12,8 +13,16 @@
 static struct conf conf;
 static struct loop *loop;
 static struct tools *tools;
+static const struct tool *const *table; /* NULL: Vivarium's own */
+static size_t table_len;
+static void (*refused_hook)(void *ctx, const struct tool_refused *why);
+static void *refused_ctx;
+static struct artifacts *artifacts;
+static struct mcp_resources *sources[2];
+static struct mcp_features features;
 static struct mcp_server *server;
 static struct mcp_client *client;
+static struct mcp_caller caller = {.name = "stdio", .profiles = PROFILE_ALL};
 
 /* What came back. */
 static char *sent[4096]; /* owned */
@@ -37,18 +46,24 @@ static bool record_note(struct exchange *x _unused_, const char *json, size_t n)
     return true;
 }
 
-static void record_end(struct exchange *x _unused_, enum exchange_outcome outcome, const char *json,
-                       size_t n)
+static void record_end(struct exchange *x _unused_, enum exchange_outcome outcome,
+                       const struct exchange_piece *pieces, size_t n)
 {
+    struct buf whole = BUF_INIT(0);
     ends++;
     last_outcome = outcome;
     nothings += outcome == EXCHANGE_NOTHING;
-    if (outcome != EXCHANGE_NOTHING)
-        keep(json, n);
+    CHECK(n <= EXCHANGE_MAX_PIECES && (n == 0) == (outcome == EXCHANGE_NOTHING));
+    for (size_t i = 0; i < n; i++)
+        CHECK(buf_add(&whole, pieces[i].data, pieces[i].n, NULL) == 0);
+    if (n > 0)
+        keep((const char *)whole.data, whole.len);
+    buf_done(&whole);
 }
 
 static const struct exchange_ops record_ops = {record_note, record_end};
-static struct exchange exchange = {&record_ops};
+static struct exchange exchange = {.ops = &record_ops};
+static struct exchange *via = &exchange; /* what messages come through */
 
 static void forget(void)
 {
@@ -84,13 +99,29 @@ static void start_configured(void)
         .server_name = mcp_vivarium.name,
         .server_version = mcp_vivarium.version,
         .protocol_versions = mcp_protocol_versions,
+        .on_refused = refused_hook,
+        .on_refused_ctx = refused_ctx,
     };
+    static const struct artifacts_limits limits = {
+        .per_execution = 32, .max_bytes = 1 << 20, .ttl_ns = 900000000000u};
     loop = loop_new(&err);
-    tools = tools_new(&env, tools_builtin, tools_builtin_len, &err);
+    tools =
+        tools_new(&env, table ? table : tools_builtin, table ? table_len : tools_builtin_len, &err);
     REQUIRE(loop && tools);
-    server = mcp_server_new(loop, tools, &mcp_vivarium, &err);
+    artifacts = artifacts_new(loop, &limits, &err);
+    REQUIRE(artifacts);
+    sources[0] = mcp_artifact_resources_new(artifacts);
+    REQUIRE(sources[0]);
+    features.tools = tools;
+    features.resources = (const struct mcp_resources *const *)sources;
+    features.resources_len = sources[1] ? 2 : 1;
+    if (!features.prompts) {
+        features.prompts = mcp_prompts_builtin;
+        features.prompts_len = mcp_prompts_builtin_len;
+    }
+    server = mcp_server_new(loop, &features, &mcp_vivarium, &err);
     REQUIRE(server);
-    client = mcp_client_new(server, "stdio", &err);
+    client = mcp_client_new(server, &caller, &err);
     REQUIRE(client);
 }
 
@@ -108,6 +139,8 @@ static void finish(void)
         fake_end(fake.first, &r);
     mcp_client_free(client);
     mcp_server_free(server);
+    free(sources[0]);
+    artifacts_free(artifacts);
     tools_free(tools);
     loop_free(loop);
     strv_done(&conf.modules);
@@ -116,7 +149,7 @@ static void finish(void)
 
 static void tell_n(const struct message_head *head, const char *json, size_t n)
 {
-    mcp_exchange_handler.on_message(client, &exchange, head, json, n);
+    mcp_exchange_handler.on_message(client, via, head, json, n);
 }
 
 /* Send a message and return what came back at once, or "". */
@@ -127,6 +160,27 @@ static const char *tell(const char *json)
     tell_n(&none, json, strlen(json));
     CHECK(sent_len <= before + 1);
     return sent_len > before ? sent[sent_len - 1] : "";
+}
+
+#define MODERN                                                                                     \
+    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","                       \
+    "\"io.modelcontextprotocol/clientCapabilities\":{}}"
+#define REQ(id, method, params)                                                                    \
+    "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"" method "\",\"params\":{" params "}}"
+#define RUN(id) REQ(id, "tools/call", "\"name\":\"execute_code\",\"arguments\":{\"code\":\"2+2\"}")
+
+static void stop_loop(void *ctx)
+{
+    loop_stop(ctx);
+}
+
+/* Let the loop run for a while. */
+static _unused_ void turn(unsigned ms)
+{
+    struct loop_timer *timer = loop_timer_new(loop, stop_loop, loop, NULL);
+    loop_timer_arm(timer, ms * 1000000ull);
+    CHECK(loop_run(loop, NULL) == 0);
+    loop_timer_free(timer);
 }
 
 static json_t *parsed(const char *json)

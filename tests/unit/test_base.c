@@ -1,6 +1,7 @@
 /* Unit tests of the room `base`. */
 #include "tap.h"
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
@@ -96,6 +97,30 @@ TEST(text_is_cut_before_an_unfinished_sequence)
     CHECK(utf8_floor("", 0) == 0);
 }
 
+TEST(text_that_was_cut_inside_a_character_is_made_whole_in_place)
+{
+    char cut[] = "a\xe2\x82. b\xff \xe2\x82\xac\xf0\x9f\x90";
+    utf8_mend(cut);
+    CHECK_STR(cut, "a??. b? \xe2\x82\xac???");
+    char fine[] = "a\xe2\x82\xac";
+    utf8_mend(fine);
+    CHECK_STR(fine, "a\xe2\x82\xac");
+}
+
+TEST(the_text_of_an_error_is_well_formed_wherever_it_was_cut)
+{
+    struct err err = ERR_INIT;
+    char name[700] = "";
+    for (size_t i = 0; i < 200; i++)
+        strcat(name, "\xe2\x82\xac");
+    err_set(&err, ERR_INVALID, "'%.40s' is unknown", name);
+    CHECK(utf8_valid(err.text, strlen(err.text)) && str_ends(err.text, "' is unknown"));
+    err_set(&err, ERR_INVALID, "%s", name);
+    CHECK(utf8_valid(err.text, strlen(err.text)));
+    err_prefix(&err, "x");
+    CHECK(utf8_valid(err.text, strlen(err.text)));
+}
+
 TEST(a_buffer_refuses_to_grow_past_its_ceiling)
 {
     auto_buf struct buf b = BUF_INIT(10);
@@ -106,6 +131,36 @@ TEST(a_buffer_refuses_to_grow_past_its_ceiling)
     CHECK(b.len == 10);
     buf_consume(&b, 4);
     CHECK(b.len == 6 && memcmp(b.data, "456789", 6) == 0);
+}
+
+TEST(base64_is_written_with_padding_and_read_strictly)
+{
+    static const struct {
+        const char *plain, *encoded;
+    } rows[] = {{"", ""},
+                {"f", "Zg=="},
+                {"fo", "Zm8="},
+                {"foo", "Zm9v"},
+                {"foob", "Zm9vYg=="},
+                {"fooba", "Zm9vYmE="},
+                {"foobar", "Zm9vYmFy"},
+                {"\xfb\xff\xfe", "+//+"}};
+    static const char *const bad[] = {
+        "Z",    "Zg",   "Zg=",      "Zh==",  "Zm9=", "Zm8",    "=",
+        "====", "Z===", "Zg==Zg==", "Zm 8=", "Zm-_", "Zm8=\n", "\xc3\xbc=="};
+    uint8_t out[16];
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[32];
+        size_t n = strlen(rows[i].plain);
+        base64_encode(rows[i].plain, n, text);
+        CHECK_STR(text, rows[i].encoded);
+        CHECK(strlen(text) == BASE64_LEN(n));
+        CHECK(base64_decode(text, strlen(text), out, n) == (ssize_t)n);
+        CHECK(memcmp(out, rows[i].plain, n) == 0);
+        CHECK(n == 0 || base64_decode(text, strlen(text), out, n - 1) == -1);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        CHECK(base64_decode(bad[i], strlen(bad[i]), out, sizeof(out)) == -1);
 }
 
 TEST(an_error_of_the_system_carries_its_reason_and_its_context)

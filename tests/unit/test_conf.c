@@ -392,6 +392,129 @@ TEST(network_targets_are_names_addresses_and_ranges)
     }
     CHECK(accepted("SANDBOX_HOST=0.0.0.0") && accepted("SANDBOX_HOST=::1"));
     CHECK(accepted("SANDBOX_HOST=localhost") && refused("SANDBOX_HOST=localhost:80"));
+    CHECK(refused("SANDBOX_HOST=some.name") && refused("SANDBOX_HOST=1.2.3"));
+}
+
+TEST(allowed_hosts_and_origins_have_one_spelling)
+{
+    const char *good[] = {"HOSTS=a",
+                          "HOSTS=*",
+                          "HOSTS=sandbox.example.org:8443, *.inner.test,10.1.2.3,[::1]:9000",
+                          "HOSTS=my_container",
+                          "ORIGINS=https://app.example.org",
+                          "ORIGINS=http://localhost:3000,vscode-webview://abc,*"};
+    const char *bad[] = {"HOSTS=a b",
+                         "HOSTS=http://a",
+                         "HOSTS=a/",
+                         "HOSTS=a:",
+                         "HOSTS=a:99999",
+                         "HOSTS=a:1:2",
+                         "HOSTS=[::1",
+                         "HOSTS=::1",
+                         "HOSTS=*.",
+                         "HOSTS=a*",
+                         "HOSTS=a@b",
+                         "ORIGINS=app.example.org",
+                         "ORIGINS=https://app.example.org/",
+                         "ORIGINS=https://",
+                         "ORIGINS=https://a b",
+                         "ORIGINS=null",
+                         "ORIGINS=HTTPS://a",
+                         "ORIGINS=https://u@a"};
+    char pair[200];
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        snprintf(pair, sizeof(pair), "SANDBOX_ALLOWED_%s", good[i]);
+        CHECK(accepted(pair));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        snprintf(pair, sizeof(pair), "SANDBOX_ALLOWED_%s", bad[i]);
+        if (!refused(pair))
+            printf("# accepted: %s\n", bad[i]);
+        CHECK(refused(pair));
+    }
+    struct conf *c = load_one("SANDBOX_ALLOWED_HOSTS= a , b:1 ");
+    REQUIRE(c);
+    CHECK(c->allowed_hosts.len == 2 && strcmp(c->allowed_hosts.items[1], "b:1") == 0);
+    conf_free(c);
+}
+
+TEST(addresses_of_the_web_have_one_spelling_and_are_encrypted)
+{
+    static const char *const good[] = {"https://a.example",        "https://a.example/",
+                                       "https://a.example:8443/x", "http://localhost:9000/mcp",
+                                       "http://127.0.0.1",         "http://[::1]:9000/mcp",
+                                       "http://LOCALHOST"};
+    static const char *const bad[] = {"a.example",
+                                      "http://a.example",
+                                      "http://localhost.example",
+                                      "http://127.0.0.1.a",
+                                      "https://",
+                                      "https:///x",
+                                      "https://:443",
+                                      "https://a b",
+                                      "https://a/?q",
+                                      "https://a/#f",
+                                      "https://u@a/",
+                                      "https://a/\"",
+                                      "https://a/\\",
+                                      "HTTPS://a.example",
+                                      "ftp://a.example",
+                                      "https://a.example/\n",
+                                      "https://a.example/\xc3\xa9",
+                                      "https://a:99999/"};
+    char pair[200];
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        snprintf(pair, sizeof(pair), "SANDBOX_OAUTH_ISSUER=%s", good[i]);
+        struct conf *c = ENV(pair, "SANDBOX_OAUTH_RESOURCE=https://b/mcp", "SANDBOX_OAUTH_JWKS=/j");
+        if (!c)
+            printf("# refused: %s\n", good[i]);
+        CHECK(c && strcmp(c->oauth_issuer, good[i]) == 0);
+        conf_free(c);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        snprintf(pair, sizeof(pair), "SANDBOX_OAUTH_ISSUER=%s", bad[i]);
+        struct conf *c = ENV(pair, "SANDBOX_OAUTH_RESOURCE=https://b/mcp", "SANDBOX_OAUTH_JWKS=/j");
+        if (c)
+            printf("# accepted: %s\n", bad[i]);
+        CHECK(!c && strstr(last.text, "SANDBOX_OAUTH_ISSUER"));
+        conf_free(c);
+    }
+}
+
+TEST(oauth_is_configured_as_a_whole_or_not_at_all)
+{
+    CHECK(refused("SANDBOX_OAUTH_JWKS=/j") && strstr(last.text, "SANDBOX_OAUTH_ISSUER"));
+    CHECK(refused("SANDBOX_OAUTH_ISSUER=https://a"));
+    struct conf *c = ENV("SANDBOX_OAUTH_ISSUER=https://a", "SANDBOX_OAUTH_RESOURCE=https://b");
+    CHECK(!c && strstr(last.text, "SANDBOX_OAUTH_JWKS is not"));
+    conf_free(c);
+}
+
+TEST(the_token_can_be_wiped_from_the_environment)
+{
+    char token[] = "SANDBOX_API_TOKEN=0123456789abcdef0123456789abcdef";
+    char other[] = "SANDBOX_TIMEOUT=5", longer[] = "SANDBOX_API_TOKEN_X=1",
+         bare[] = "SANDBOX_API_TOKEN";
+    char *environ[] = {other, token, longer, bare, NULL};
+    conf_wipe_environ(environ);
+    CHECK_STR(token, "SANDBOX_API_TOKEN=");
+    for (size_t i = strlen(token); i < sizeof(token); i++)
+        CHECK(token[i] == '\0');
+    CHECK_STR(other, "SANDBOX_TIMEOUT=5");
+    CHECK_STR(longer, "SANDBOX_API_TOKEN_X=1");
+    conf_wipe_environ(NULL);
+}
+
+TEST(https_needs_a_certificate_and_a_key)
+{
+    CHECK(refused("SANDBOX_TLS_CERT=/c.pem") && strstr(last.text, "SANDBOX_TLS_KEY is not"));
+    CHECK(refused("SANDBOX_TLS_KEY=/k.pem") && strstr(last.text, "SANDBOX_TLS_CERT is not"));
+    struct conf *c = ENV("SANDBOX_TLS_CERT=/c.pem", "SANDBOX_TLS_KEY=/k.pem", "SANDBOX_GRACE=0");
+    REQUIRE(c);
+    CHECK_STR(c->tls_cert, "/c.pem");
+    CHECK(c->grace_ns == 0);
+    conf_free(c);
+    CHECK(accepted("SANDBOX_GRACE=1h") && refused("SANDBOX_GRACE=61m"));
 }
 
 TEST(a_strangers_env_file_names_no_program_path_token_or_import)

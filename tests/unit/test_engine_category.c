@@ -1,4 +1,6 @@
 /* What an ending means, and who is next: the two parts of the engine that are pure. */
+#include <limits.h>
+
 #include <signal.h>
 
 #include "engine/internal.h"
@@ -122,8 +124,13 @@ static struct execution all[8];
 static struct execution *push(int i, const char *client)
 {
     all[i].req.client = client;
-    queue_push(&queue, &all[i], false, NULL);
+    queue_push(&queue, &all[i], NULL);
     return &all[i];
+}
+
+static struct execution *pop(void)
+{
+    return queue_pop(&queue, UINT_MAX);
 }
 
 TEST(clients_take_turns)
@@ -132,15 +139,70 @@ TEST(clients_take_turns)
     struct execution *a1 = push(0, "a"), *a2 = push(1, "a"), *a3 = push(2, "a");
     struct execution *b1 = push(3, "b"), *c1 = push(4, "c"), *c2 = push(5, "c");
     CHECK(queue.len == 6);
-    CHECK(queue_pop(&queue) == a1);
-    CHECK(queue_pop(&queue) == b1);
-    queue_remove(&queue, c1);
-    CHECK(queue_pop(&queue) == c2);
-    CHECK(queue_pop(&queue) == a2);
-    queue_push(&queue, a2, true, NULL); /* it could not be handed out */
-    CHECK(queue_pop(&queue) == a2);
-    CHECK(queue_pop(&queue) == a3);
-    CHECK(!queue_pop(&queue) && queue.len == 0);
+    CHECK(pop() == a1);
+    CHECK(pop() == b1);
+    queue_leave(&queue, c1);
+    CHECK(pop() == c2);
+    CHECK(pop() == a2);
+    queue_put_back(&queue, a2); /* it could not be handed out */
+    CHECK(pop() == a2);
+    CHECK(pop() == a3);
+    CHECK(!pop() && queue.len == 0);
+}
+
+TEST(whoever_has_fewest_running_is_next)
+{
+    queue_init(&queue);
+    struct execution *a1 = push(0, "a"), *a2 = push(1, "a"), *a3 = push(2, "a");
+    CHECK(pop() == a1 && pop() == a2); /* alone, it may have everything */
+    struct execution *b1 = push(3, "b"), *b2 = push(4, "b"), *b3 = push(5, "b");
+    CHECK(pop() == b1 && pop() == b2); /* two each now */
+    CHECK(pop() == a3);
+    CHECK(pop() == b3);
+    queue_leave(&queue, a1);
+    queue_leave(&queue, a2);
+    struct execution *a4 = push(6, "a"), *b4 = push(7, "b");
+    CHECK(pop() == a4); /* one running against three */
+    CHECK(pop() == b4);
+}
+
+TEST(a_client_with_as_many_running_as_it_may_is_passed_over)
+{
+    queue_init(&queue);
+    struct execution *a1 = push(0, "a"), *a2 = push(1, "a"), *b1 = push(2, "b");
+    CHECK(queue_pop(&queue, 1) == a1);
+    CHECK(queue_pop(&queue, 1) == b1);
+    CHECK(!queue_pop(&queue, 1) && queue.len == 1);
+    queue_leave(&queue, b1);
+    CHECK(!queue_pop(&queue, 1));
+    queue_leave(&queue, a1);
+    CHECK(queue_pop(&queue, 1) == a2);
+}
+
+TEST(a_client_is_forgotten_when_nothing_of_it_waits_or_runs)
+{
+    queue_init(&queue);
+    struct execution *a1 = push(0, "a"), *a2 = push(1, "a");
+    CHECK(pop() == a1);
+    queue_leave(&queue, a2);
+    CHECK(!TAILQ_EMPTY(&queue.turn) && !a2->client);
+    queue_leave(&queue, a2);
+    CHECK(TAILQ_FIRST(&queue.turn)->running == 1); /* leaving twice counts once */
+    queue_leave(&queue, a1);
+    CHECK(TAILQ_EMPTY(&queue.turn));
+}
+
+TEST(the_newest_of_the_longest_queue_makes_room_for_a_shorter_one)
+{
+    queue_init(&queue);
+    push(0, "a");
+    push(1, "a");
+    struct execution *a3 = push(2, "a");
+    push(3, "b");
+    CHECK(queue_waiting(&queue, "a") == 3 && queue_waiting(&queue, "b") == 1);
+    CHECK(queue_waiting(&queue, "c") == 0);
+    CHECK(queue_most_crowded(&queue, 2) == a3);
+    CHECK(!queue_most_crowded(&queue, 3));
 }
 
 int main(void)

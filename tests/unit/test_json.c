@@ -311,6 +311,83 @@ TEST(the_walker_accepts_nothing_that_the_parser_refuses)
     CHECK(accepted > 1000);
 }
 
+/* ---- what the parser refused ---- */
+
+TEST(a_value_is_salvaged_from_a_text_that_is_refused_for_what_it_holds)
+{
+    static const char *const rows[][2] = {
+        {"{\"id\":1,\"x\":\"\\ud800\"}", "1"},
+        {"{\"x\":1e400,\"id\":\"a\\n\"}", "\"a\\n\""},
+        {" { \"x\" : [ {\"id\":5} , true,false , null, -0.5e+7 ] , \"id\" : -7 } ", "-7"},
+        {"{\"x\":1,\"x\":2,\"id\":{\"a\":[]}}", "{\"a\":[]}"},
+        {"{\"id\":99999999999999999999}", "99999999999999999999"},
+        {"{\"ID\":2,\"id\":null}", "null"},
+    };
+    static const char *const none[] = {
+        "",
+        "{}",
+        "[]",
+        "{\"id\":1",
+        "{\"id\":1}}",
+        "{\"id\":1} x",
+        "{\"id\":1,}",
+        "{\"id\":01}",
+        "{\"id\":1.}",
+        "{\"id\":+1}",
+        "{\"id\":tru}",
+        "{\"id\":\"\\x\"}",
+        "{\"id\":\"\\u12g4\"}",
+        "{\"id\":1,\"id\":1}",       /* which of them? */
+        "{\"id\":1,\"\\u0069d\":2}", /* that is "id", too */
+        "{\"\\u0069d\":2}",
+        "{\"x\":{\"id\":1}}",
+        "{\"id\":1,\"x\":\"\x01\"}",
+        "{\"id\":1,\"x\":\"\xff\"}",
+        "{id:1}",
+        "[{\"id\":1}]",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        auto_free char *text = json_salvage(rows[i][0], strlen(rows[i][0]), "id");
+        CHECK_STR(text, rows[i][1]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+        auto_free char *text = json_salvage(none[i], strlen(none[i]), "id");
+        if (text)
+            printf("# %s gives %s\n", none[i], text), tap_failed_checks++;
+    }
+}
+
+TEST(salvaging_is_bounded_in_depth)
+{
+    char text[4096] = "{\"id\":1,\"x\":";
+    size_t head = strlen(text);
+    memset(text + head, '[', 1000);
+    memset(text + head + 1000, ']', 1000);
+    text[head + 2000] = '}';
+    CHECK(!json_salvage(text, head + 2001, "id"));
+    memset(text + head, ' ', 900);
+    memset(text + head + 1100, ' ', 900);
+    auto_free char *id = json_salvage(text, head + 2001, "id");
+    CHECK_STR(id, "1");
+}
+
+TEST(bytes_are_written_as_base64)
+{
+    auto_buf struct buf buf = BUF_INIT(0);
+    struct json_out out = json_out_init(&buf);
+    json_open_array(&out);
+    json_put_base64(&out, "\xff\x00\xfe", 3);
+    json_put_base64(&out, "", 0);
+    json_close_array(&out);
+    CHECK(!out.bad);
+    auto_free char *text = buf_take_str(&buf);
+    CHECK_STR(text, "[\"/wD+\",\"\"]");
+    auto_buf struct buf small = BUF_INIT(6);
+    struct json_out full = json_out_init(&small);
+    json_put_base64(&full, "abcdef", 6);
+    CHECK(full.bad);
+}
+
 int main(void)
 {
     return tap_main();

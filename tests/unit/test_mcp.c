@@ -2,13 +2,6 @@
  * cancellation, progress, batches. */
 #include "mcp_harness.h"
 
-#define MODERN                                                                                     \
-    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","                       \
-    "\"io.modelcontextprotocol/clientCapabilities\":{}}"
-#define REQ(id, method, params)                                                                    \
-    "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"" method "\",\"params\":{" params "}}"
-#define RUN(id) REQ(id, "tools/call", "\"name\":\"execute_code\",\"arguments\":{\"code\":\"2+2\"}")
-
 struct row {
     const char *message;
     int code; /* of the error; 0: a result; 1: no answer */
@@ -60,6 +53,8 @@ TEST(a_message_is_served_or_refused_by_its_shape)
         {"{", -32700},
         {"hello", -32700},
         {"{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":2,\"method\":\"ping\"}", -32700},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{\"x\":\"\\ud800\"}}",
+         -32700},
         {"{\"jsonrpc\":\"2.0\",\"id\":99999999999999999999,\"method\":\"ping\"}", -32700},
         {"{\"jsonrpc\":\"2.0\",\"id\":\"\xff\",\"method\":\"ping\"}", -32700},
         {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"} x", -32700},
@@ -87,6 +82,36 @@ TEST(errors_repeat_the_id_where_there_is_one)
     finish();
 }
 
+TEST(what_is_refused_as_json_is_answered_by_its_id_all_the_same)
+{
+    static const char *const rows[][2] = {
+        {"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"ping\",\"params\":{\"x\":\"\\ud800\"}}", "7"},
+        {"{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"ping\",\"params\":{\"x\":1e400}}",
+         "\"a\""},
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"method\":\"ping\",\"id\":-1}", "-1"},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{" MODERN
+         ",\"a\":1,\"a\":1}}",
+         "1"},
+        /* which one it is, or what, is not clear */
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":2,\"method\":\"ping\"}", "null"},
+        {"{\"jsonrpc\":\"2.0\",\"id\":\"\\ud800\",\"method\":\"ping\"}", "null"},
+        {"{\"jsonrpc\":\"2.0\",\"id\":99999999999999999999,\"method\":\"ping\"}", "null"},
+        {"{\"jsonrpc\":\"2.0\",\"id\":[1,1e400],\"method\":\"ping\"}", "null"},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\",\"x\":1e400}", "null"},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"", "null"},
+        {"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"x\":1e400}]", "null"},
+    };
+    start();
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        auto_json json_t *v = parsed(tell(rows[i][0]));
+        auto_free char *id = json_dumps(at(v, "id"), JSON_ENCODE_ANY);
+        CHECK_STR(id, rows[i][1]);
+        CHECK(json_integer_value(at(v, "error.code")) == -32700);
+        CHECK(last_outcome == EXCHANGE_BAD_REQUEST);
+    }
+    finish();
+}
+
 TEST(a_foreign_method_name_cannot_break_the_answer)
 {
     start();
@@ -108,16 +133,18 @@ TEST(each_era_has_its_own_methods)
         {REQ("1", "ping", ""), 0},
         {REQ("1", "tools/list", ""), 0},
         {REQ("1", "logging/setLevel", "\"level\":\"info\""), -32601},
-        {REQ("1", "resources/list", ""), -32601},
-        {REQ("1", "prompts/list", ""), -32601},
-        {REQ("1", "completion/complete", ""), -32601},
+        {REQ("1", "resources/list", ""), 0},
+        {REQ("1", "resources/subscribe", "\"uri\":\"sandbox://x\""), -32601},
+        {REQ("1", "prompts/list", ""), 0},
         {REQ("1", "server/discover", MODERN), 0},
         {REQ("1", "tools/list", MODERN), 0},
         {REQ("1", "ping", MODERN), -32601},
         {REQ("1", "initialize", "\"protocolVersion\":\"2025-06-18\"," MODERN), -32601},
         {REQ("1", "logging/setLevel", "\"level\":\"info\"," MODERN), -32601},
         {REQ("1", "subscriptions/listen", MODERN), -32601},
-        {REQ("1", "resources/list", MODERN), -32601},
+        {REQ("1", "resources/list", MODERN), 0},
+        {REQ("1", "prompts/list", MODERN), 0},
+        {REQ("1", "resources/subscribe", "\"uri\":\"sandbox://x\"," MODERN), -32601},
         {REQ("1", "notifications/cancelled", "\"requestId\":1"), -32601},
     };
     start();
@@ -153,7 +180,10 @@ TEST(the_modern_envelope_is_checked)
         {META(""), 0},
         {META("\"progressToken\":1"), 0},
         {META("\"io.modelcontextprotocol/related-task\":{}"), 0},
-        {REQ("1", "tools/list", "\"_meta\":5"), 0},
+        {REQ("1", "tools/list", "\"_meta\":null"), 0},
+        {REQ("1", "tools/list", "\"_meta\":5"), -32602},
+        {REQ("1", "ping", "\"_meta\":\"x\""), -32602},
+        {REQ("1", "tools/call", "\"name\":\"get_sandbox_info\",\"_meta\":[]"), -32602},
         {REQ("1", "server/discover", ""), -32602},
     };
     start();
@@ -232,8 +262,14 @@ TEST(initialize_agrees_on_a_version)
         CHECK_STR(text_at(v, "result.serverInfo.name"), "vivarium");
         CHECK_STR(text_at(v, "result.serverInfo.version"), VIVARIUM_VERSION);
         CHECK(json_string_length(at(v, "result.instructions")) > 50);
-        CHECK(json_object_size(at(v, "result.capabilities")) == 1);
-        CHECK(json_object_size(at(v, "result.capabilities.tools")) == 0);
+        CHECK(json_object_size(at(v, "result.capabilities")) == 4);
+        static const char *const offered[] = {"tools", "resources", "prompts", "completions"};
+        for (size_t j = 0; j < ARRAY_LEN(offered); j++) {
+            json_t *capability = json_object_get(at(v, "result.capabilities"), offered[j]);
+            CHECK(json_is_object(capability));
+            CHECK(json_object_size(capability) == (strcmp(offered[j], "completions") ? 1 : 0));
+            CHECK(j == 3 || json_is_false(json_object_get(capability, "listChanged")));
+        }
         CHECK(!at(v, "result.resultType"));
     }
     CHECK(code_of(tell(REQ("1", "initialize", ""))) == -32602);
@@ -454,19 +490,6 @@ static void output(const char *text)
     fake.first->cb->on_output(fake.first->ctx, text, strlen(text));
 }
 
-static void stop_loop(void *ctx)
-{
-    loop_stop(ctx);
-}
-
-static void turn(unsigned ms)
-{
-    struct loop_timer *timer = loop_timer_new(loop, stop_loop, loop, NULL);
-    loop_timer_arm(timer, ms * 1000000ull);
-    CHECK(loop_run(loop, NULL) == 0);
-    loop_timer_free(timer);
-}
-
 TEST(live_output_travels_as_progress_that_rises_and_ends_before_the_answer)
 {
     start();
@@ -616,6 +639,7 @@ TEST(an_oversize_message_is_answered)
     start();
     mcp_exchange_handler.on_oversize(client, &exchange, 4194304);
     CHECK(sent_len == 1 && code_of(sent[0]) == -32600);
+    CHECK(last_outcome == EXCHANGE_TOO_LARGE);
     CHECK(strstr(sent[0], "4194304"));
     finish();
 }

@@ -28,7 +28,7 @@ static void answer(struct exchange *x, const char *text, size_t n)
 {
     auto_buf struct buf b = BUF_INIT(0);
     CHECK(buf_addf(&b, NULL, "<%.*s>", (int)n, text) == 0);
-    x->ops->end(x, EXCHANGE_ANSWER, (char *)b.data, b.len);
+    x->ops->end(x, EXCHANGE_ANSWER, &(struct exchange_piece){(char *)b.data, b.len}, 1);
 }
 
 static void on_message(void *ctx, struct exchange *x, const struct message_head *head,
@@ -47,7 +47,7 @@ static void on_message(void *ctx, struct exchange *x, const struct message_head 
     } else if (n >= 4 && memcmp(data, "much", 4) == 0) {
         static char much[700000];
         memset(much, 'm', sizeof(much));
-        x->ops->end(x, EXCHANGE_ANSWER, much, sizeof(much));
+        x->ops->end(x, EXCHANGE_ANSWER, &(struct exchange_piece){much, sizeof(much)}, 1);
     } else {
         t.large += n > 1000;
         answer(x, data, MIN(n, (size_t)60));
@@ -79,7 +79,7 @@ static void on_end(void *ctx _unused_, const struct err *err)
     loop_stop(t.loop);
 }
 
-static const struct exchange_handler handler = {on_message, on_oversize, on_stop};
+static const struct exchange_handler handler = {on_message, on_oversize, on_stop, NULL};
 
 static void start_on(int in_fd, int out_fd)
 {

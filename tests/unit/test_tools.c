@@ -236,6 +236,32 @@ TEST(an_overridden_list_of_imports_is_named_as_the_reason)
     finish();
 }
 
+TEST(a_callers_own_profiles_narrow_what_it_may_list)
+{
+    configure(PROFILE_BASIC | PROFILE_NETWORK);
+    CHECK(strv_add(&conf.modules, "socket", NULL) == 0);
+    start_configured();
+    const struct mcp_caller narrow = {.name = "narrow", .profiles = PROFILE_BASIC};
+    struct mcp_client *mine = client;
+    client = mcp_client_new(server, &narrow, NULL);
+    check_refused("execute_code", "{\"code\":\"1\",\"allowed_imports\":[\"urllib.request\"]}",
+                  "Argument 'allowed_imports' names 'urllib.request', which the token of this call "
+                  "may not use: it would need the profile network (profiles= in the tokens file; "
+                  "with OAuth the scope execute:network).");
+    check_refused("execute_code", "{\"code\":\"1\",\"allowed_imports\":[\"socket\"]}",
+                  "Argument 'allowed_imports' names 'socket', which the token of this call may not "
+                  "use: it would need the profile all (profiles= in the tokens file; with OAuth "
+                  "the scope execute:all).");
+    const struct exec_request *req = accepted("{\"code\":\"1\",\"allowed_imports\":[\"urllib\"]}");
+    CHECK(req->profiles == PROFILE_BASIC && req->imports->len == 1); /* its basic part */
+    CHECK_STR(req->imports->items[0], "urllib.parse");
+    mcp_client_free(client);
+    client = mine;
+    req = accepted("{\"code\":\"1\",\"allowed_imports\":[\"urllib\",\"socket\"]}");
+    CHECK(req->profiles == PROFILE_ALL && req->imports->len == 3);
+    finish();
+}
+
 TEST(code_may_be_as_long_as_the_limit_and_no_longer)
 {
     configure(PROFILE_BASIC);
@@ -539,6 +565,76 @@ TEST(info_tells_what_was_proven)
     strv_done(&ready.installed);
     strv_done(&ready.missing);
     strv_done(&ready.safe_builtins);
+    finish();
+}
+
+TEST(info_is_made_anew_when_the_engine_s_state_has_changed_and_only_then)
+{
+    struct msg_hello hello = {.isolation = ISOLATION_NAMESPACES,
+                              .isolation_note = (char[]){""},
+                              .python_version = (char[]){"3.11.2"}};
+    fake.info = (struct engine_info){.version = 1, .hello = &hello};
+    start();
+    auto_json json_t *first = call("get_sandbox_info", "{}");
+    CHECK_STR(text_at(first, "result.structuredContent.server.python_version"), "3.11.2");
+    CHECK(json_integer_value(at(first, "result.structuredContent.server.executions")) == 0);
+    hello.python_version = (char[]){"3.12.0"};
+    fake.info.executions = 5; /* the load is always of now */
+    fake.info.running = 2;
+    auto_json json_t *second = call("get_sandbox_info", "{}");
+    CHECK_STR(text_at(second, "result.structuredContent.server.python_version"), "3.11.2");
+    CHECK(json_integer_value(at(second, "result.structuredContent.server.executions")) == 5);
+    CHECK(json_integer_value(at(second, "result.structuredContent.server.running")) == 2);
+    fake.info.version = 2;
+    auto_json json_t *third = call("get_sandbox_info", "{}");
+    CHECK_STR(text_at(third, "result.structuredContent.server.python_version"), "3.12.0");
+    finish();
+}
+
+TEST(info_says_the_same_as_text_and_as_an_object)
+{
+    fake.info = (struct engine_info){.failure = "a \"quoted\" reason\n\xe2\x80\xa8", .version = 9};
+    start();
+    for (int i = 0; i < 2; i++) {
+        auto_json json_t *v = call("get_sandbox_info", "{}");
+        auto_json json_t *text = parsed(text_at(v, "result.content.0.text"));
+        CHECK(json_equal(text, at(v, "result.structuredContent")));
+        CHECK(json_is_false(at(v, "result.isError")));
+        CHECK(json_array_size(at(v, "result.content")) == 1);
+    }
+    auto_buf struct buf buf = BUF_INIT(0);
+    struct json_out out = json_out_init(&buf);
+    const struct tools_env env = {.conf = &conf,
+                                  .engine = &fake,
+                                  .server_name = mcp_vivarium.name,
+                                  .server_version = mcp_vivarium.version,
+                                  .protocol_versions = mcp_protocol_versions};
+    sandbox_info_write(&env, &out, NULL);
+    auto_free char *whole = buf_take_str(&buf);
+    auto_json json_t *plain = parsed(whole);
+    auto_json json_t *v = call("get_sandbox_info", "{}");
+    CHECK(json_equal(plain, at(v, "result.structuredContent")));
+    finish();
+}
+
+TEST(info_tells_a_caller_of_the_profiles_it_may_use)
+{
+    configure(PROFILE_BASIC | PROFILE_NETWORK);
+    start_configured();
+    auto_json json_t *all = call("get_sandbox_info", "{}");
+    CHECK(json_is_true(at(all, "result.structuredContent.security_profiles.network.enabled")));
+    const struct mcp_caller narrow = {.name = "narrow", .profiles = PROFILE_BASIC};
+    struct mcp_client *mine = client;
+    client = mcp_client_new(server, &narrow, NULL);
+    auto_json json_t *less = call("get_sandbox_info", "{}");
+    json_t *network = at(less, "result.structuredContent.security_profiles.network");
+    CHECK(json_is_false(at(network, "enabled")));
+    CHECK(json_array_size(at(network, "permitted")) == 0);
+    CHECK(json_is_true(at(less, "result.structuredContent.security_profiles.basic.enabled")));
+    mcp_client_free(client);
+    client = mine;
+    auto_json json_t *again = call("get_sandbox_info", "{}");
+    CHECK(json_equal(again, all));
     finish();
 }
 

@@ -452,7 +452,7 @@ static inline void run_done(struct run *r)
 #define REQUEST(text)                                                                              \
     (struct msg_run)                                                                               \
     {                                                                                              \
-        .mode = RUN_EXECUTE, .capture_output = true, .mem_bytes = 128 << 20,                       \
+        .mode = RUN_EXECUTE, .capture_output = true, .profiles = 0xff, .mem_bytes = 128 << 20,     \
         .max_output = 1 << 20, .code = (uint8_t *)(uintptr_t)(text), .code_len = strlen(text)      \
     }
 
