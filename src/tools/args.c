@@ -140,20 +140,21 @@ int args_bool(const json_t *args, const char *name, bool *ret, struct err *err)
 int args_timeout(const json_t *args, const struct conf *conf, uint64_t *ret_ns, struct err *err)
 {
     const json_t *v = json_object_get(args, "timeout");
+    char min[32];
     char max[32];
-    args_seconds_text(max, conf->max_timeout_ns);
     *ret_ns = conf->timeout_ns;
     if (!v)
         return 0;
     if (!json_is_number(v))
         return wrong_type("timeout", "a number of seconds", v, err);
     double seconds = json_number_value(v);
-    if (!(seconds > 0) || seconds > (double)conf->max_timeout_ns / 1e9)
+    if (!(seconds >= MIN_TIMEOUT_NS / 1e9) || seconds > (double)conf->max_timeout_ns / 1e9)
         return err_set(err, ERR_INVALID,
-                       "Argument 'timeout' is %.15g; it must be greater than 0 and at most %s "
+                       "Argument 'timeout' is %.15g; it must be at least %s and at most %s "
                        "seconds (SANDBOX_MAX_TIMEOUT).",
-                       seconds, max);
-    *ret_ns = MIN(MAX((uint64_t)ceil(seconds * 1e9), 1), conf->max_timeout_ns);
+                       seconds, args_seconds_text(min, MIN_TIMEOUT_NS),
+                       args_seconds_text(max, conf->max_timeout_ns));
+    *ret_ns = MIN((uint64_t)ceil(seconds * 1e9), conf->max_timeout_ns);
     return 0;
 }
 

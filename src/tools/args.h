@@ -21,6 +21,7 @@ int args_code(const json_t *args, const struct conf *conf, const char **ret, siz
 /* An optional boolean; *ret keeps its default when it is not there. */
 int args_bool(const json_t *args, const char *name, bool *ret, struct err *err);
 /* `timeout` in seconds, `memory_limit` as a size: default and ceiling from @conf. */
+#define MIN_TIMEOUT_NS 1000000u /* what timers tell apart; as SANDBOX_TIMEOUT */
 int args_timeout(const json_t *args, const struct conf *conf, uint64_t *ret_ns, struct err *err);
 int args_memory(const json_t *args, const struct conf *conf, uint64_t *ret_bytes, struct err *err);
 #define MIN_MEMORY_LIMIT (1024 * 1024)

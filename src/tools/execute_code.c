@@ -101,7 +101,7 @@ static void describe_input(const struct conf *conf, struct json_out *out)
         "Seconds the program may take before it is stopped. What it printed until "
         "then is returned.");
     pair_number(out, "default", args_seconds_text(seconds, conf->timeout_ns));
-    json_pair_uint(out, "exclusiveMinimum", 0);
+    pair_number(out, "minimum", args_seconds_text(seconds, MIN_TIMEOUT_NS));
     pair_number(out, "maximum", args_seconds_text(seconds, conf->max_timeout_ns));
     schema_end_property(out);
     schema_begin_property(out, "capture_output", "boolean",

@@ -60,6 +60,7 @@ def test_the_input_schema_refuses_what_the_tool_refuses(schemas):
         {"code": 1},
         {"code": "1", "x": 1},
         {"code": "1", "timeout": 0},
+        {"code": "1", "timeout": 1e-300},
         {"code": "1", "allowed_imports": "m"},
     ):
         with pytest.raises(jsonschema.ValidationError):

@@ -78,7 +78,7 @@ TEST(good_arguments_reach_the_engine)
     start();
     CHECK(accepted("{\"code\":\"1\",\"timeout\":0.25}")->timeout_ns == 250000000u);
     CHECK(accepted("{\"code\":\"1\",\"timeout\":300}")->timeout_ns == 300000000000u);
-    CHECK(accepted("{\"code\":\"1\",\"timeout\":1e-12}")->timeout_ns == 1);
+    CHECK(accepted("{\"code\":\"1\",\"timeout\":0.001}")->timeout_ns == 1000000);
     CHECK(accepted("{\"code\":\"1\",\"memory_limit\":\"1g\"}")->mem_bytes == 1u << 30);
     CHECK(accepted("{\"code\":\"1\",\"memory_limit\":\"65536k\"}")->mem_bytes == 64u << 20);
     CHECK(accepted("{\"code\":\"1\",\"memory_limit\":\"10000000\"}")->mem_bytes == 10000000);
@@ -116,7 +116,7 @@ TEST(a_package_that_is_only_a_path_does_not_widen)
 #define ALL_ARGUMENTS                                                                              \
     "Allowed arguments: code, timeout, capture_output, allowed_imports, use_container, "           \
     "memory_limit, files."
-#define TIMEOUT_RULE "it must be greater than 0 and at most 300 seconds (SANDBOX_MAX_TIMEOUT)."
+#define TIMEOUT_RULE "it must be at least 0.001 and at most 300 seconds (SANDBOX_MAX_TIMEOUT)."
 #define SIZE_RULE    "which is not a size: use 128m, 1g, 65536k or a number of bytes."
 #define MEMORY_RULE  "it must be at least 1m and at most 2g (SANDBOX_MAX_MEMORY_LIMIT)."
 
@@ -149,6 +149,8 @@ TEST(bad_arguments_are_refused_with_what_is_allowed)
         {"{\"code\":\"1\",\"timeout\":null}",
          "Argument 'timeout' must be a number of seconds, not null."},
         {"{\"code\":\"1\",\"timeout\":0}", "Argument 'timeout' is 0; " TIMEOUT_RULE},
+        {"{\"code\":\"1\",\"timeout\":1e-300}", "Argument 'timeout' is 1e-300; " TIMEOUT_RULE},
+        {"{\"code\":\"1\",\"timeout\":0.0009}", "Argument 'timeout' is 0.0009; " TIMEOUT_RULE},
         {"{\"code\":\"1\",\"timeout\":-1.5}", "Argument 'timeout' is -1.5; " TIMEOUT_RULE},
         {"{\"code\":\"1\",\"timeout\":300.001}", "Argument 'timeout' is 300.001; " TIMEOUT_RULE},
         {"{\"code\":\"1\",\"timeout\":1e300}", "Argument 'timeout' is 1e+300; " TIMEOUT_RULE},
@@ -669,6 +671,7 @@ TEST(tools_are_described_for_models_and_pass_gateways)
     CHECK_STR(text_at(list, "0.name"), "execute_code");
     CHECK(json_integer_value(at(list, "0.inputSchema.properties.timeout.maximum")) == 300 ||
           json_real_value(at(list, "0.inputSchema.properties.timeout.maximum")) == 300);
+    CHECK(json_real_value(at(list, "0.inputSchema.properties.timeout.minimum")) == 0.001);
     CHECK(strstr(text_at(list, "0.description"), "There are no files."));
     CHECK(!strstr(text_at(list, "0.description"), "There is no network."));
     CHECK_STR(text_at(list, "0.inputSchema.properties.memory_limit.default"), "128m");
