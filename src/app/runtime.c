@@ -195,7 +195,7 @@ static int make_readable(struct runtime *r, struct err *err)
     if (privilege_worker_can_read(&r->ids, r->places.extension_dir))
         return 0;
     char *dir;
-    if (stage_extension(r->places.extension_dir, &dir, err) < 0)
+    if (stage_extension(r->places.extension_dir, STAGE_DIR, &dir, &r->stage_lock, err) < 0)
         return err_prefix(err, "%s cannot be read by the user that programs run as (uid %u)",
                           r->places.extension_dir, (unsigned)r->ids.worker.uid);
     free(r->places.extension_dir);
@@ -250,8 +250,11 @@ static int start(struct runtime *r, bool recorded, struct err *err)
 int runtime_start(struct runtime *r, const struct conf *conf, bool recorded,
                   const struct runtime_hooks *hooks, struct err *err)
 {
-    *r = (struct runtime){
-        .conf = conf, .hooks = *hooks, .keeper.pidfd = -1, .delegation.keeper_fd = -1};
+    *r = (struct runtime){.conf = conf,
+                          .hooks = *hooks,
+                          .keeper.pidfd = -1,
+                          .stage_lock = -1,
+                          .delegation.keeper_fd = -1};
     if (start(r, recorded, err) == 0)
         return 0;
     runtime_end(r);
@@ -296,8 +299,9 @@ void runtime_end(struct runtime *r)
     loop_free(r->loop);
     places_done(&r->places);
     delegation_done(&r->delegation);
+    fd_close(&r->stage_lock);
     free(r->said);
-    *r = (struct runtime){.keeper.pidfd = -1, .delegation.keeper_fd = -1};
+    *r = (struct runtime){.keeper.pidfd = -1, .stage_lock = -1, .delegation.keeper_fd = -1};
 }
 
 bool runtime_settled(const struct engine_info *info)

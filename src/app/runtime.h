@@ -35,6 +35,7 @@ struct runtime {
     struct record *record;
     struct engine *engine;
     struct keeper keeper;
+    int stage_lock; /* keeps the staged copy of the extension module; -1 = there is none */
     struct loop_signal *signals[RUNTIME_SIGNALS];
     struct loop_timer *sync;
     bool sync_armed;

@@ -18,6 +18,7 @@
 #include "app/privilege.h"
 #include "app/show.h"
 #include "app/source.h"
+#include "app/stage.h"
 #include "sys/cap.h"
 #include "sys/fd.h"
 #include "sys/landlock.h"
@@ -255,6 +256,132 @@ TEST(root_becomes_two_others_and_cannot_come_back)
     CHECK(cap_get(&caps, NULL) == 0 && caps == 0);
     struct rlimit core;
     CHECK(getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0);
+}
+
+/* ---- copies of the extension module ---- */
+
+static char stage_root[] = "/tmp/vivarium-stage-XXXXXX";
+
+static const char *in_stage(const char *name, const char *file)
+{
+    static char path[256];
+    snprintf(path, sizeof(path), "%s/%s%s", stage_root, name, file);
+    return path;
+}
+
+#define MODULE_FILE "/_vivarium.cpython-311-x86_64-linux-gnu.so"
+
+/* The modules of the build @name: one file that only root can reach. */
+static void make_build(const char *name)
+{
+    REQUIRE(mkdir(in_stage(name, ""), 0700) == 0);
+    int fd = open(in_stage(name, MODULE_FILE), O_CREAT | O_WRONLY, 0700);
+    REQUIRE(fd >= 0 && write(fd, name, strlen(name)) == (ssize_t)strlen(name));
+    close(fd);
+}
+
+static char *stage_build(const char *name, int *ret_lock)
+{
+    char from[256];
+    char *dir = NULL;
+    snprintf(from, sizeof(from), "%s", in_stage(name, ""));
+    last = (struct err)ERR_INIT;
+    if (stage_extension(from, in_stage("run", ""), &dir, ret_lock, &last) < 0)
+        printf("# %s\n", last.text);
+    return dir;
+}
+
+static bool whole(const char *dir)
+{
+    char path[300];
+    struct stat st;
+    snprintf(path, sizeof(path), "%s" MODULE_FILE, dir);
+    return stat(path, &st) == 0 && st.st_size > 0 && (st.st_mode & 0777) == 0755;
+}
+
+static void remove_stage(void)
+{
+    char command[200];
+    snprintf(command, sizeof(command), "rm -rf %s", stage_root);
+    CHECK(system(command) == 0);
+}
+
+TEST(a_copy_stays_while_a_server_uses_it_and_goes_when_another_build_comes)
+{
+    if (geteuid() != 0)
+        SKIP("needs root");
+    REQUIRE(mkdtemp(stage_root));
+    make_build("one");
+    make_build("two");
+    int first = -1, again = -1, second = -1;
+    char *one = stage_build("one", &first);
+    char *same = stage_build("one", &again);
+    REQUIRE(one && same && whole(one));
+    CHECK_STR(one, same);
+    close(first);
+    char *two = stage_build("two", &second);
+    REQUIRE(two && whole(two) && strcmp(one, two) != 0);
+    CHECK(whole(one)); /* the second server of that build lives */
+    close(second);
+    close(again);
+    free(two);
+    two = stage_build("two", &second);
+    REQUIRE(two && whole(two));
+    CHECK(access(one, F_OK) < 0 && errno == ENOENT);
+    close(second);
+    free(one);
+    free(same);
+    free(two);
+    remove_stage();
+}
+
+TEST(what_an_accident_left_of_a_copy_is_made_anew)
+{
+    if (geteuid() != 0)
+        SKIP("needs root");
+    REQUIRE(mkdtemp(stage_root));
+    make_build("one");
+    int lock = -1;
+    char *dir = stage_build("one", &lock);
+    REQUIRE(dir);
+    close(lock);
+    char half[300];
+    snprintf(half, sizeof(half), "%s/new-%s", in_stage("run", ""), strrchr(dir, '/') + 1);
+    REQUIRE(rename(dir, half) == 0);
+    free(dir);
+    dir = stage_build("one", &lock);
+    CHECK(dir && whole(dir) && access(half, F_OK) < 0);
+    close(lock);
+    free(dir);
+    remove_stage();
+}
+
+TEST(a_folder_without_a_lock_file_may_be_in_use_and_is_left_alone)
+{
+    if (geteuid() != 0)
+        SKIP("needs root");
+    REQUIRE(mkdtemp(stage_root));
+    make_build("one");
+    REQUIRE(mkdir(in_stage("run", ""), 0755) == 0 && mkdir(in_stage("run/0", ""), 0755) == 0);
+    close(open(in_stage("run/0", MODULE_FILE), O_CREAT | O_WRONLY, 0755));
+    int lock = -1;
+    char *dir = stage_build("one", &lock);
+    CHECK(dir && access(in_stage("run/0", MODULE_FILE), F_OK) == 0);
+    close(lock);
+    free(dir);
+    remove_stage();
+}
+
+TEST(a_folder_that_others_can_write_to_is_refused)
+{
+    if (geteuid() != 0)
+        SKIP("needs root");
+    REQUIRE(mkdtemp(stage_root));
+    make_build("one");
+    REQUIRE(mkdir(in_stage("run", ""), 0755) == 0 && chmod(in_stage("run", ""), 0777) == 0);
+    int lock = -1;
+    CHECK(!stage_build("one", &lock) && lock == -1 && last.code == ERR_REFUSED);
+    remove_stage();
 }
 
 /* In a process of its own, which cannot go back. */
