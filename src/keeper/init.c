@@ -124,6 +124,11 @@ _noreturn_ void init_run(const struct jail_request *req, int control_fd, int rep
         fail(report_fd, &err);
     if (keeper_is_gone(report_fd))
         _exit(INIT_FAILED);
+    /* The server, and whatever else the machine is for, must not die of a program's memory. No
+     * wall: a container may have /proc read-only. */
+    if (task_set_dumpable(true, &err) < 0)
+        fail(report_fd, &err);
+    (void)task_first_victim(NULL);
     if (task_adopt_orphans(&err) < 0 || jail_build(req, &s, &err) < 0)
         fail(report_fd, &err);
     sigaction(SIGTERM, &term, NULL);

@@ -2,8 +2,10 @@
 #include "sys/task.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -68,6 +70,15 @@ int task_adopt_orphans(struct err *err)
 {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
         return err_set(err, ERR_SYS, "PR_SET_CHILD_SUBREAPER");
+    return 0;
+}
+
+int task_first_victim(struct err *err)
+{
+    static const char most[] = "1000";
+    auto_close int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, most, strlen(most)) < 0)
+        return err_set(err, ERR_SYS, "raise oom_score_adj");
     return 0;
 }
 

@@ -26,6 +26,10 @@ int task_set_dumpable(bool on, struct err *err);
 /* Orphans below this process become its children. */
 int task_adopt_orphans(struct err *err);
 
+/* Where memory runs out, let the kernel take the calling process and what it forks before all
+ * others. Needs the host's /proc and a dumpable process; there is no way back without privilege. */
+int task_first_victim(struct err *err);
+
 /* Is the calling process single-threaded? Needs no /proc where unshare() is not forbidden. False
  * when it cannot be told. */
 bool task_single_threaded(void);

@@ -60,6 +60,21 @@ def all_gone(pids, seconds=5):
     wait_until(lambda: not alive(pids), seconds, f"the end of {alive(pids)}")
 
 
+def first_to_die(pid):
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
+def test_where_memory_runs_out_programs_die_before_the_server(nothing_left):
+    with busy_server(nothing_left) as server:
+        own = first_to_die(os.getpid())
+        assert first_to_die(server.process.pid) == own
+        inside = [
+            pid for pid, _ in server.pids() if Path(f"/proc/{pid}/comm").read_text().startswith("python")
+        ]
+        assert len(inside) >= 4  # the zygote and three programs
+        assert {first_to_die(pid) for pid in inside} == {1000}
+
+
 def test_end_of_input_ends_the_server_with_zero(nothing_left):
     server = Server(nothing_left)
     server.run("1")
