@@ -27,6 +27,7 @@
 #define KEEPER   PROGRAMS "/keeper"
 #define PROCS    "cgroup.procs"
 #define CONTROL  "cgroup.subtree_control"
+#define EVENTS   "memory.events"
 
 static int read_text(int dir, const char *name, char *text, size_t size, struct err *err)
 {
@@ -158,7 +159,7 @@ static int give(int dir, const struct identity *to, struct err *err)
     return 0;
 }
 
-static int arrange(int dir, const struct identities *ids, int *ret_keeper_fd, struct err *err)
+static int arrange(int dir, const struct identities *ids, struct delegation *d, struct err *err)
 {
     if (make(dir, SERVER, err) < 0 || make(dir, PROGRAMS, err) < 0 || make(dir, KEEPER, err) < 0)
         return -1;
@@ -168,10 +169,13 @@ static int arrange(int dir, const struct identities *ids, int *ret_keeper_fd, st
         return -1;
     if (ids->change && give(dir, &ids->worker, err) < 0)
         return -1;
-    int fd = openat(dir, KEEPER "/" PROCS, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set(err, ERR_SYS, "open %s", KEEPER);
-    *ret_keeper_fd = fd;
+    auto_close int keeper = openat(dir, KEEPER "/" PROCS, O_WRONLY | O_CLOEXEC);
+    /* Now: it cannot be opened any more once the server is confined. It counts for all leaves. */
+    auto_close int events = openat(dir, PROGRAMS "/" EVENTS, O_RDONLY | O_CLOEXEC);
+    if (keeper < 0 || events < 0)
+        return err_set(err, ERR_SYS, "open %s", keeper < 0 ? KEEPER : PROGRAMS "/" EVENTS);
+    d->keeper_fd = take_fd(&keeper);
+    d->events_fd = take_fd(&events);
     return 0;
 }
 
@@ -197,7 +201,7 @@ static int claim(const struct identities *ids, struct delegation *d, struct err 
         programs = NULL;
         return err_nomem(err);
     }
-    if (arrange(dir, ids, &d->keeper_fd, err) < 0) {
+    if (arrange(dir, ids, d, err) < 0) {
         undo(dir);
         return err_prefix(err, "%s", path);
     }
@@ -208,15 +212,35 @@ static int claim(const struct identities *ids, struct delegation *d, struct err 
 void delegation_claim(const struct identities *ids, struct delegation *ret)
 {
     struct err err = ERR_INIT;
-    *ret = (struct delegation){.keeper_fd = -1};
+    *ret = (struct delegation){.keeper_fd = -1, .events_fd = -1};
     if (claim(ids, ret, &err) < 0)
         snprintf(ret->why_not, sizeof(ret->why_not), "%.*s",
                  (int)utf8_floor(err.text, strnlen(err.text, sizeof(ret->why_not) - 1)), err.text);
+}
+
+uint64_t delegation_kills_in(const char *text)
+{
+    static const char key[] = "oom_kill ";
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (str_starts(line, key))
+            return strtoull(line + strlen(key), NULL, 10);
+    }
+    return 0;
+}
+
+uint64_t delegation_memory_kills(const struct delegation *d)
+{
+    char text[512];
+    ssize_t n = d->events_fd < 0 ? 0 : pread(d->events_fd, text, sizeof(text) - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    return delegation_kills_in(text);
 }
 
 void delegation_done(struct delegation *d)
 {
     free(d->programs);
     fd_close(&d->keeper_fd);
-    *d = (struct delegation){.keeper_fd = -1};
+    fd_close(&d->events_fd);
+    *d = (struct delegation){.keeper_fd = -1, .events_fd = -1};
 }

@@ -55,6 +55,12 @@ static bool may_start(void *ctx, struct err *err)
     return record_may_start(r->record, err);
 }
 
+static uint64_t memory_kills(void *ctx)
+{
+    const struct runtime *r = ctx;
+    return delegation_memory_kills(&r->delegation);
+}
+
 /* The same line again within a minute is the same attempt failing again. */
 static void on_log(void *ctx, enum log_level level, const char *text)
 {
@@ -213,6 +219,7 @@ static int start_engine(struct runtime *r, struct err *err)
     struct engine_hooks hooks = {.cgroup = r->delegation.programs,
                                  .no_cgroup = r->delegation.why_not,
                                  .on_state = on_state,
+                                 .memory_kills = memory_kills,
                                  .may_start = may_start,
                                  .on_finished = on_finished,
                                  .on_log = on_log,
@@ -254,7 +261,7 @@ int runtime_start(struct runtime *r, const struct conf *conf, bool recorded,
                           .hooks = *hooks,
                           .keeper.pidfd = -1,
                           .stage_lock = -1,
-                          .delegation.keeper_fd = -1};
+                          .delegation = {.keeper_fd = -1, .events_fd = -1}};
     if (start(r, recorded, err) == 0)
         return 0;
     runtime_end(r);
@@ -301,7 +308,8 @@ void runtime_end(struct runtime *r)
     delegation_done(&r->delegation);
     fd_close(&r->stage_lock);
     free(r->said);
-    *r = (struct runtime){.keeper.pidfd = -1, .stage_lock = -1, .delegation.keeper_fd = -1};
+    *r = (struct runtime){
+        .keeper.pidfd = -1, .stage_lock = -1, .delegation = {.keeper_fd = -1, .events_fd = -1}};
 }
 
 bool runtime_settled(const struct engine_info *info)

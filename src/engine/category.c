@@ -218,6 +218,12 @@ static void by_exit(const struct ending *end, const struct exec_request *req,
     }
     int sig = WTERMSIG(status);
     const char *abbrev = sigabbrev_np(sig);
+    if (sig == SIGKILL && end->memory_kill) {
+        say(d, CATEGORY_MEMORY_LIMIT,
+            "The programs running at this moment used up the memory that they have together, and "
+            "the kernel ended this one; use less memory, or try again when fewer run");
+        return;
+    }
     if (sig == SIGKILL) {
         say(d, CATEGORY_INTERNAL_ERROR,
             "The program's process was killed from outside or cut off its connection; most often "

@@ -115,6 +115,9 @@ struct engine_hooks {
      * is none. Both borrowed. */
     const char *cgroup, *no_cgroup;
     engine_state_fn *on_state;
+    /* How many processes the kernel has killed so far because all programs together had used up the
+     * memory of `cgroup`. */
+    uint64_t (*memory_kills)(void *ctx);
     /* Before an execution starts: false = refuse to run unrecorded (*err says why). */
     bool (*may_start)(void *ctx, struct err *err);
     /* After every execution, whatever came of it; called when on_done has returned, so that the

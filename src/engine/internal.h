@@ -97,6 +97,7 @@ struct execution {
     uint64_t started_ns; /* the first line began, as far as we can believe it; 0 = not yet */
     uint64_t ended_ns;   /* when it was over, or stopped */
     uint64_t cpu_before_ns;
+    uint64_t memory_kills_before;
     struct output out[2];
     bool has_result, has_verdict;
     struct msg_result result;
@@ -340,6 +341,7 @@ struct ending {
     uint32_t wait_status;
     uint64_t cpu_ns;
     bool alloc_failed; /* from the status page */
+    bool memory_kill;  /* the kernel has killed for memory while it ran */
 };
 struct decision {
     enum exec_category category;

@@ -329,6 +329,11 @@ static void on_deadline(void *ctx)
         loop_timer_arm(w->deadline, MIN(until - now, COMPILE_POLL));
 }
 
+static uint64_t memory_kills(const struct engine *e)
+{
+    return e->hooks.memory_kills ? e->hooks.memory_kills(e->hooks.ctx) : 0;
+}
+
 int worker_run(struct worker *w, struct execution *x, struct wire_out *run)
 {
     struct engine *e = x->e;
@@ -347,6 +352,7 @@ int worker_run(struct worker *w, struct execution *x, struct wire_out *run)
     w->x = x;
     x->worker = w;
     x->cpu_before_ns = cpu;
+    x->memory_kills_before = memory_kills(e);
     x->handover_ns = now;
     worker_set_state(w, WORKER_RUNNING);
     w->zygote->runs++;
@@ -372,6 +378,7 @@ void worker_answer(struct worker *w, const struct msg_exited *how, const struct 
         .wait_status = how ? how->wait_status : 0,
         .cpu_ns = how ? how->cpu_ns : 0,
         .alloc_failed = page.alloc_failed != 0,
+        .memory_kill = how && memory_kills(x->e) > x->memory_kills_before,
     };
     struct decision d;
     category_decide(&end, &x->req, x->e->conf, &d);

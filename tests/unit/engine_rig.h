@@ -30,6 +30,7 @@ struct rig {
     struct loop_timer *tick;
     unsigned states, finished, order;
     bool refuse_start;
+    uint64_t memory_kills, new_kills; /* so far; more each time somebody asks */
     char log[1024];
 };
 static struct rig rig;
@@ -137,6 +138,11 @@ static inline void rig_up_raw(int max_concurrency, int queue_size, int pool_size
     rig.tick = loop_timer_new(rig.loop, on_tick, NULL, NULL);
 }
 
+static uint64_t memory_kills(void *ctx _unused_)
+{
+    return rig.memory_kills += rig.new_kills;
+}
+
 static inline void rig_start(void)
 {
     int pair[2];
@@ -149,6 +155,7 @@ static inline void rig_start(void)
     }
     close(pair[1]);
     struct engine_hooks hooks = {.cgroup = "/cgroup/programs",
+                                 .memory_kills = memory_kills,
                                  .on_state = on_state,
                                  .may_start = may_start,
                                  .on_finished = on_finished,

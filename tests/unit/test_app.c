@@ -205,6 +205,15 @@ TEST(the_own_cgroup_is_read_from_the_unified_line_alone)
     CHECK(!own_path("0::/a (deleted)\n"));
 }
 
+TEST(kills_for_memory_are_read_from_their_own_line)
+{
+    CHECK(delegation_kills_in("low 0\nhigh 1\nmax 7\noom 3\noom_kill 2\noom_group_kill 9\n") == 2);
+    CHECK(delegation_kills_in("oom_kill 18446744073709551615\n") == UINT64_MAX);
+    CHECK(delegation_kills_in("oom_group_kill 9\n") == 0 && delegation_kills_in("") == 0);
+    struct delegation none = {.events_fd = -1};
+    CHECK(delegation_memory_kills(&none) == 0);
+}
+
 TEST(without_a_delegated_cgroup_nothing_is_changed_and_it_says_why)
 {
     struct identities ids;

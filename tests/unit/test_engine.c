@@ -259,8 +259,12 @@ TEST(a_death_without_a_word_is_told_by_what_was_recorded)
     run("nomem", &a);
     CHECK(a.category == CATEGORY_MEMORY_LIMIT);
     CHECK(strstr(a.error, "64 MiB") && strstr(a.error, "2 GiB"));
+    rig.memory_kills = 7; /* before this program: none of its business */
     run("sigkill", &a);
     CHECK(a.category == CATEGORY_INTERNAL_ERROR);
+    rig.new_kills = 1;
+    run("sigkill", &a);
+    CHECK(a.category == CATEGORY_MEMORY_LIMIT && strstr(a.error, "together"));
     still_fine();
     rig_down();
 }

@@ -92,6 +92,25 @@ TEST(a_kill_is_the_cpu_limit_only_when_the_cpu_time_is_used_up)
     CHECK(decide(end).category == CATEGORY_RESOURCE_LIMIT);
 }
 
+TEST(a_kill_is_the_memory_limit_when_the_kernel_has_killed_for_memory)
+{
+    struct ending end = exited(SIGKILL);
+    end.stop = STOP_SILENT;
+    end.memory_kill = true;
+    struct decision d = decide(end);
+    CHECK(d.category == CATEGORY_MEMORY_LIMIT && strstr(d.text, "together"));
+    CHECK_STR(d.error_type, "MemoryError");
+    end.memory_kill = false;
+    CHECK(decide(end).category == CATEGORY_INTERNAL_ERROR);
+    end = exited(SIGSEGV);
+    end.memory_kill = true; /* another program's */
+    CHECK(decide(end).category == CATEGORY_RUNTIME_ERROR);
+    end = exited(SIGKILL);
+    end.stop = STOP_TIMEOUT;
+    end.memory_kill = true;
+    CHECK(decide(end).category == CATEGORY_TIMEOUT);
+}
+
 TEST(a_silent_death_is_told_in_a_sentence)
 {
     struct decision d = decide(exited(3 << 8));

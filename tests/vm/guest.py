@@ -128,6 +128,7 @@ def ceilings(server):
     big = server.run("x = bytearray(100 << 20)\nprint(len(x))")
     assert not big["success"], big
     say(f"  memory.max: {big['error_category']}: {big['error']}")
+    assert big["error_category"] == "memory_limit", big
     assert "oom_kill 0" not in read(f"{LEAF}/memory.events").splitlines()
     write(f"{LEAF}/memory.max", "max")
     after = server.run("print(1)")
