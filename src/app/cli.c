@@ -18,6 +18,7 @@ void cli_done(struct cli *cli)
 {
     strv_done(&cli->options);
     strv_done(&cli->flags);
+    strv_done(&cli->flag_words);
 }
 
 /* SANDBOX_MAX_TIMEOUT → --max-timeout */
@@ -74,6 +75,14 @@ static int add_pair(struct strv *list, const char *name, const char *value, stru
     return strv_add(list, pair, err);
 }
 
+static int add_flag(struct cli *cli, const struct word *w, const char *variable, const char *value,
+                    struct err *err)
+{
+    if (add_pair(&cli->flags, variable, value, err) < 0)
+        return -1;
+    return strv_add(&cli->flag_words, w->name, err);
+}
+
 /* 1 = it was one of the configuration's, 0 = it was not. */
 static int parse_variable(struct word *w, struct cli *cli, struct err *err)
 {
@@ -92,7 +101,7 @@ static int parse_variable(struct word *w, struct cli *cli, struct err *err)
         if (str_empty(value))
             return err_set(err, ERR_INVALID, "%s needs a value; allowed: %s", option,
                            docs[i].allowed);
-        return add_pair(&cli->flags, docs[i].name, value, err) < 0 ? -1 : 1;
+        return add_flag(cli, w, docs[i].name, value, err) < 0 ? -1 : 1;
     }
     return 0;
 }
@@ -130,7 +139,7 @@ static int parse_option(const struct cli_command *command, struct word *w, struc
         if (take_value(w, o->argument, &value, err) < 0)
             return -1;
         if (o->variable)
-            return add_pair(&cli->flags, o->variable, value, err);
+            return add_flag(cli, w, o->variable, value, err);
         return add_pair(&cli->options, o->name, value, err);
     }
     if (str_eq(w->name, "--help") || str_eq(w->name, "-h")) {
@@ -211,8 +220,11 @@ struct conf *cli_configure(const struct cli *cli)
 {
     struct conf *conf = NULL;
     struct err err = ERR_INIT;
-    struct conf_input input = {
-        .env_file = cli->env_file, .working_dir = ".", .environ = environ, .flags = &cli->flags};
+    struct conf_input input = {.env_file = cli->env_file,
+                               .working_dir = ".",
+                               .environ = environ,
+                               .flags = &cli->flags,
+                               .flag_words = &cli->flag_words};
     int r = conf_load(&input, &conf, &err);
     conf_wipe_environ(environ);
     if (r < 0) {

@@ -45,8 +45,9 @@ struct cli {
     const char *argument; /* borrowed from argv, or NULL */
     const char *env_file;
     bool help, version;
-    struct strv options; /* "--json", "--only-imports=a,b": those without a variable */
-    struct strv flags;   /* NAME=value, for conf_load() */
+    struct strv options;    /* "--json", "--only-imports=a,b": those without a variable */
+    struct strv flags;      /* NAME=value, for conf_load() */
+    struct strv flag_words; /* what was typed for each of them: "--timeout" */
 };
 void cli_done(struct cli *cli);
 

@@ -117,6 +117,14 @@ static struct conf *conf_defaults(struct err *err)
     return take_ptr(c);
 }
 
+/* What to call a variable in a message about its value: the flag when it was typed as one. */
+static const char *called(const struct conf_var *v, const struct choice *chosen)
+{
+    if (chosen->flag)
+        return chosen->flag;
+    return chosen->by_alias ? v->alias : v->doc.name;
+}
+
 static int apply(struct conf *c, const struct choices *choices, struct err *err)
 {
     for (size_t i = 0; i < CONF_VARS; i++) {
@@ -124,15 +132,16 @@ static int apply(struct conf *c, const struct choices *choices, struct err *err)
         const struct choice *chosen = &choices->of[i];
         if (!chosen->value)
             continue;
-        const char *name = chosen->by_alias ? v->alias : v->doc.name;
         switch (v->set(c, v, chosen->value)) {
         case SET_OK:
             break;
         case SET_NOMEM:
             return err_nomem(err);
         case SET_BAD:
-            return err_set(err, ERR_INVALID, "%s=%s (%s) is not acceptable; allowed: %s", name,
-                           v->secret ? "***" : shown(chosen->value), chosen->from, v->doc.allowed);
+            return err_set(err, ERR_INVALID, "%s=%s%s%s%s is not acceptable; allowed: %s",
+                           called(v, chosen), v->secret ? "***" : shown(chosen->value),
+                           chosen->flag ? "" : " (", chosen->flag ? "" : chosen->from,
+                           chosen->flag ? "" : ")", v->doc.allowed);
         }
     }
     return 0;
@@ -149,12 +158,15 @@ static int check_pair(const struct choices *choices, const char *name, uint64_t 
 {
     if (*value <= max)
         return 0;
-    const char *text = choices->of[conf_var_find(name)].value;
-    const char *max_text = choices->of[conf_var_find(max_name)].value;
-    if (text)
+    int i = conf_var_find(name);
+    int max_i = conf_var_find(max_name);
+    const struct choice *low = &choices->of[i];
+    const struct choice *high = &choices->of[max_i];
+    if (low->value)
         return err_set(err, ERR_INVALID, "%s=%s is above %s (%s); lower the one or raise the other",
-                       name, shown(text), max_name,
-                       max_text ? max_text : conf_vars[conf_var_find(max_name)].doc.default_text);
+                       called(&conf_vars[i], low), shown(low->value),
+                       called(&conf_vars[max_i], high),
+                       high->value ? high->value : conf_vars[max_i].doc.default_text);
     *value = max;
     return 0;
 }
@@ -278,7 +290,7 @@ static int collect(const struct conf_input *in, struct choices *choices, struct 
     }
     if (source_environ(in->environ, choices, warnings, err) < 0)
         return -1;
-    return source_flags(in->flags, choices, warnings, err);
+    return source_flags(in->flags, in->flag_words, choices, warnings, err);
 }
 
 int conf_load(const struct conf_input *input, struct conf **ret, struct err *err)

@@ -57,6 +57,8 @@ struct conf_input {
     const char *working_dir; /* where the implicit .env is looked for */
     char *const *environ;    /* NAME=value list */
     const struct strv *flags; /* NAME=value, from the command line */
+    /* What was typed for each of them ("--timeout"), so that an error can name it; may be NULL. */
+    const struct strv *flag_words;
 };
 
 /* ERR_INVALID with a text for the user. *ret is the caller's: conf_free(). Reads at most one small

@@ -111,6 +111,7 @@ static int choose(struct choices *c, const char *name, const char *value, const 
         return err_nomem(err);
     wipe_text(to->value);
     to->value = copy;
+    to->flag = NULL;
     to->by_alias = by_alias;
     to->layer = c->layer;
     snprintf(to->from, sizeof(to->from), "%s", from);
@@ -226,8 +227,8 @@ int source_environ(char *const *environ, struct choices *c, struct strv *warning
     return 0;
 }
 
-int source_flags(const struct strv *flags, struct choices *c, struct strv *warnings,
-                 struct err *err)
+int source_flags(const struct strv *flags, const struct strv *words, struct choices *c,
+                 struct strv *warnings, struct err *err)
 {
     c->layer++;
     for (size_t i = 0; flags && i < flags->len; i++) {
@@ -237,6 +238,9 @@ int source_flags(const struct strv *flags, struct choices *c, struct strv *warni
             return err_set(err, ERR_INTERNAL, "flag without a value: %s", shown(flags->items[i]));
         if (choose(c, name, value, "command line", true, warnings, err) < 0)
             return -1;
+        int var = words && i < words->len ? conf_var_find(name) : -1;
+        if (var >= 0 && c->of[var].layer == c->layer)
+            c->of[var].flag = words->items[i];
     }
     return 0;
 }

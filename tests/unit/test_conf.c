@@ -258,6 +258,42 @@ TEST(a_bad_value_names_variable_value_source_and_what_is_allowed)
     CHECK(!strchr(last.text, '\x1b'));
 }
 
+TEST(a_bad_value_of_a_flag_names_the_flag_as_it_was_typed)
+{
+    auto_strv struct strv flags = STRV_INIT;
+    auto_strv struct strv words = STRV_INIT;
+    strv_add(&flags, "SANDBOX_DEFAULT_MEMORY_LIMIT=lots", NULL);
+    strv_add(&words, "--memory-limit", NULL);
+    struct conf_input in = {.flags = &flags, .flag_words = &words};
+    struct conf *c = NULL;
+    last = (struct err)ERR_INIT;
+    CHECK(conf_load(&in, &c, &last) < 0 && last.code == ERR_INVALID);
+    CHECK_STR(last.text, "--memory-limit=lots is not acceptable; allowed: a size from 1m to 1t "
+                         "(65536k, 128m, 1g, bytes)");
+    strv_done(&flags);
+    strv_done(&words);
+    strv_add(&flags, "SANDBOX_TIMEOUT=9", NULL);
+    strv_add(&words, "--timeout", NULL);
+    char *environ[] = {(char[]){"SANDBOX_MAX_TIMEOUT=5"}, NULL};
+    in.environ = environ;
+    CHECK(conf_load(&in, &c, &last) < 0);
+    CHECK(str_starts(last.text, "--timeout=9 is above SANDBOX_MAX_TIMEOUT (5)"));
+}
+
+TEST(an_empty_flag_does_not_take_the_blame_for_another_source)
+{
+    auto_strv struct strv flags = STRV_INIT;
+    auto_strv struct strv words = STRV_INIT;
+    strv_add(&flags, "SANDBOX_TIMEOUT=", NULL);
+    strv_add(&words, "--timeout", NULL);
+    char *environ[] = {(char[]){"SANDBOX_TIMEOUT=soon"}, NULL};
+    struct conf_input in = {.environ = environ, .flags = &flags, .flag_words = &words};
+    struct conf *c = NULL;
+    last = (struct err)ERR_INIT;
+    CHECK(conf_load(&in, &c, &last) < 0);
+    CHECK(str_starts(last.text, "SANDBOX_TIMEOUT=soon (environment) is not acceptable"));
+}
+
 TEST(a_secret_is_never_repeated_in_an_error)
 {
     CHECK(refused("SANDBOX_API_TOKEN=hunter2"));
