@@ -13,12 +13,14 @@
 #include "python/guards.h"
 #include "python/policy.h"
 #include "python/text.h"
+#include "python/threads.h"
 
 enum verdict {
     REFUSE,     /* nobody */
     READERS,    /* functions with the bit */
     COUNT,      /* everybody, as long as there are not too many threads */
     JUDGE_TEXT, /* functions with the bit; else the policy reads the text */
+    JUDGE_NAME, /* library functions; a program obeys the rule about names */
 };
 
 /* An operator who permits a module that is made for such things has taken this wall down; the
@@ -57,10 +59,8 @@ static const struct rule rules[] = {
     {"pathlib.", REFUSE, 0, OVERRIDE | FILES | SCIENCE, "list files", files_remedy},
     {"socket.__new__", READERS, MAY_PAIR | MAY_PAIR_ITSELF, OVERRIDE | NETWORK, "open a socket",
      network_remedy},
-    {"_thread.start_new_thread", COUNT, 0, NOTHING, "start a thread",
-     "SANDBOX_MAX_THREADS sets the limit"},
-    {"_thread.start_joinable_thread", COUNT, 0, NOTHING, "start a thread",
-     "SANDBOX_MAX_THREADS sets the limit"},
+    {"_thread.start_new_thread", COUNT, 0, NOTHING, "start a thread", no_remedy},
+    {"_thread.start_joinable_thread", COUNT, 0, NOTHING, "start a thread", no_remedy},
     {"socket.", REFUSE, 0, OVERRIDE | NETWORK, "use the network", network_remedy},
     {"urllib.", REFUSE, 0, OVERRIDE | NETWORK, "use the network", network_remedy},
     {"http.", REFUSE, 0, OVERRIDE | NETWORK, "use the network", network_remedy},
@@ -89,7 +89,13 @@ static const struct rule rules[] = {
     {"sys.addaudithook", REFUSE, 0, OVERRIDE, "add an audit hook", no_remedy},
     {"sys.remote_exec", REFUSE, 0, NOTHING, "run code in another process", no_remedy},
     {"code.__new__", READERS, READS_CODE, OVERRIDE | SCIENCE, "make a code object", no_remedy},
-    {"function.__new__", REFUSE, 0, OVERRIDE | SCIENCE, "make a function from code", no_remedy},
+    {"function.__new__", READERS, MAY_MAKE_FUNCTION, OVERRIDE | SCIENCE,
+     "make a function from code", no_remedy},
+    /* object.__setattr__(obj, "__class__", …): a road that no name in the text gives away */
+    {"object.__setattr__", JUDGE_NAME, 0, NOTHING, "change what an object is",
+     "Make a new object of the other class"},
+    {"object.__delattr__", JUDGE_NAME, 0, NOTHING, "change what an object is",
+     "Make a new object of the other class"},
     {"marshal.", READERS, MAY_UNMARSHAL, OVERRIDE | SCIENCE, "load or store code objects",
      no_remedy},
     {"pickle.", REFUSE, 0, OVERRIDE | SCIENCE, "unpickle", "Use json to store and load data"},
@@ -219,23 +225,6 @@ static int judge_alone(const struct rule *rule, PyObject *source)
     return rc;
 }
 
-/* Only threads started through Python count here; the kernel's walls bound the rest by memory. */
-static int count_threads(const struct rule *rule, const char *event)
-{
-    unsigned n = 0;
-    for (PyThreadState *t = PyInterpreterState_ThreadHead(PyInterpreterState_Get()); t;
-         t = PyThreadState_Next(t))
-        n++;
-    if (n < launched->max_threads)
-        return 0;
-    char detail[128];
-    snprintf(detail, sizeof(detail), "The program tried to run more than %u threads",
-             (unsigned)launched->max_threads);
-    events_report(LAYER_AUDIT, 0, event, detail, rule->remedy);
-    PyErr_SetString(PyExc_RuntimeError, detail);
-    return -1;
-}
-
 /* A socket made from a descriptor of the program's choice would be any socket of the process: the
  * class serves socketpair() alone. */
 static bool may_pair(unsigned reader)
@@ -249,6 +238,18 @@ static bool may_pair(unsigned reader)
     return ok || (reader & MAY_PAIR_ITSELF);
 }
 
+/* Attributes that are not the object's but the interpreter's: __class__, __bases__, __defaults__.
+ */
+static int judge_name(const struct rule *rule, const char *event, PyObject *args)
+{
+    PyObject *name = PyTuple_GET_SIZE(args) > 1 ? PyTuple_GET_ITEM(args, 1) : Py_None;
+    const char *text =
+        PyUnicode_Check(name) && guards_caller_is_program() ? PyUnicode_AsUTF8(name) : NULL;
+    PyErr_Clear();
+    const char *message = text ? policy_name_verdict_assign(text) : NULL;
+    return message ? refuse(rule, event, message) : 0;
+}
+
 static int on_event(const char *event, PyObject *args, void *ctx _unused_)
 {
     if (!guards_armed)
@@ -260,7 +261,9 @@ static int on_event(const char *event, PyObject *args, void *ctx _unused_)
         return 0;
     unsigned reader = rule->readers ? guards_reader_bits() & rule->readers : 0;
     if (rule->verdict == COUNT)
-        return count_threads(rule, event);
+        return threads_count(event);
+    if (rule->verdict == JUDGE_NAME)
+        return judge_name(rule, event, args);
     if (rule->readers == MAY_OPEN  ? may_open(event, args, reader)
         : rule->readers & MAY_PAIR ? may_pair(reader)
                                    : reader != 0)
@@ -282,7 +285,7 @@ int audit_init(const struct msg_launch *launch)
              (launch->profiles & PROFILE_FILESYSTEM ? FILES : 0u) |
              (launch->profiles & PROFILE_NETWORK ? NETWORK : 0u) |
              (launch->profiles & PROFILE_DATA_SCIENCE ? SCIENCE : 0u);
-    return PySys_AddAuditHook(on_event, NULL);
+    return threads_init(launch) < 0 ? -1 : PySys_AddAuditHook(on_event, NULL);
 }
 
 void audit_set_run(const struct msg_run *run)

@@ -140,6 +140,14 @@ int builtins_init(void)
     return 0;
 }
 
+PyObject *builtins_visible(void)
+{
+    PyObject *dict = PyDict_Copy(template);
+    if (dict && PyDict_DelItemString(dict, "__import__") < 0)
+        Py_CLEAR(dict);
+    return dict;
+}
+
 PyObject *imports_new_builtins(const struct msg_run *run)
 {
     if (import_rule_narrow(run, NULL) < 0)

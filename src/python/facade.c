@@ -7,7 +7,6 @@
  * end in AttributeError, for then CPython takes sys.modules["m.n"], which is a real module. */
 #include "python/facade.h"
 
-#include <opcode.h>
 #include <string.h>
 
 #include "python/compat.h"
@@ -248,43 +247,29 @@ enum facade_find facade_find(PyObject *facade, PyObject *name, PyObject **ret)
     return f ? find_in_real(facade, name, ret) : FACADE_ABSENT;
 }
 
-/* Is the instruction being executed IMPORT_FROM? */
-static bool importing_from(void)
+bool facade_withholds(const char *dotted, PyObject *name)
 {
-    PyFrameObject *frame = PyEval_GetFrame();
-    if (!frame)
+    PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), dotted); /* borrowed */
+    if (!module) { /* it could be loaded later: what the table says of it holds in any case */
+        const char *text = PyUnicode_AsUTF8(name);
+        PyErr_Clear();
+        return text && (*text == '_' || !facade_rule_permits(facade_rule_of(dotted), text));
+    }
+    auto_py PyObject *facade = module && PyModule_Check(module) ? facade_known(module) : NULL;
+    struct facade *f = facade ? facade_state(facade) : NULL;
+    if (!f || PyDict_Contains(PyModule_GetDict(facade), name) ||
+        (f->sys && facade_sys_is_live(name)))
         return false;
-    int at = PyFrame_GetLasti(frame);
-    PyCodeObject *code = PyFrame_GetCode(frame);
-    auto_py PyObject *bytes = PyCode_GetCode(code);
-    Py_DECREF(code);
+    PyObject *value = PyDict_GetItemWithError(PyModule_GetDict(f->real), name); /* borrowed */
+    if (!value || has_underscore(name) || f->sys)
+        return value != NULL;
+    auto_py PyObject *all = facade_real_all(f);
+    int listed = all ? PySequence_Contains(all, name) : 1;
+    PyObject *given = NULL;
+    bool withheld = facade_judge(f, name, value, listed == 1, false, &given) == FACADE_WITHHELD;
+    Py_XDECREF(given);
     PyErr_Clear();
-    return bytes && at >= 0 && at < PyBytes_GET_SIZE(bytes) &&
-           (unsigned char)PyBytes_AS_STRING(bytes)[at] == IMPORT_FROM;
-}
-
-static void miss_report(const struct facade *f, PyObject *name)
-{
-    auto_py PyObject *detail =
-        PyUnicode_FromFormat("'%U.%U' is not available in the sandbox", f->dotted, name);
-    const char *text = detail ? PyUnicode_AsUTF8(detail) : NULL;
-    if (text)
-        events_report(LAYER_GUARD, 0, "facade", text,
-                      "Modules show their public names; import other modules by their own name, "
-                      "where they are permitted");
-    PyErr_Clear();
-}
-
-static PyObject *miss_raise(const struct facade *f, PyObject *name, bool withheld)
-{
-    const char *here = withheld ? " in the sandbox" : "";
-    if (importing_from())
-        PyErr_Format(PyExc_ImportError, "cannot import name '%U' from '%U'%s", name, f->dotted,
-                     here);
-    else
-        PyErr_Format(PyExc_AttributeError, "module '%U' has no attribute '%U'%s", f->dotted, name,
-                     here);
-    return NULL;
+    return withheld;
 }
 
 /* The module type's tp_getattro. */
@@ -298,19 +283,18 @@ static PyObject *getattro(PyObject *self, PyObject *name)
         return value;
     PyErr_Clear();
     if (is_special(name))
-        return miss_raise(f, name, false);
+        return facade_miss(self, name, false);
     switch (facade_find(self, name, &value)) {
     case FACADE_FOUND:
         return value;
     case FACADE_ERROR:
         return NULL;
     case FACADE_WITHHELD:
-        miss_report(f, name);
-        return miss_raise(f, name, true);
+        return facade_miss(self, name, true);
     case FACADE_ABSENT:
         break;
     }
-    return miss_raise(f, name, false);
+    return facade_miss(self, name, false);
 }
 
 /* The module type's tp_setattro. A facade's special names stay: with another __class__ it would no

@@ -40,6 +40,17 @@ enum facade_find { FACADE_ABSENT, FACADE_WITHHELD, FACADE_FOUND, FACADE_ERROR };
  * reference. */
 enum facade_find facade_find(PyObject *facade, PyObject *name, PyObject **ret);
 
+/* Would `from @dotted import @name` be refused, because the module has the name and withholds it?
+ * Answers from what is loaded, without side effects. For the program at hand. */
+bool facade_withholds(const char *dotted, PyObject *name);
+
+/* ---- facade_miss.c ---- */
+#define FACADE_GUESS 64
+/* ". Did you mean: 'sqrt'?" for a name that there is not, or "". */
+void facade_closest(PyObject *facade, const char *name, char out[FACADE_GUESS]);
+/* What to do instead of using a withheld name. Static. */
+const char *facade_remedy(const char *dotted, const char *name);
+
 /* ---- facade_rules.c ---- */
 enum facade_mode {
     FACADE_WITHOUT, /* everything but these names */
@@ -53,6 +64,9 @@ struct facade_rule {
 /* The rule for @dotted, or NULL. */
 const struct facade_rule *facade_rule_of(const char *dotted);
 bool facade_rule_permits(const struct facade_rule *rule, const char *name);
+/* What there is instead of a withheld name that programs often ask for; NULL: nothing particular.
+ */
+const char *facade_rule_remedy(const char *dotted, const char *name);
 /* Is @dotted a submodule that its package's rule withholds ("logging.config")? */
 bool facade_submodule_withheld(const char *dotted);
 

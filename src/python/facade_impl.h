@@ -22,6 +22,9 @@ struct facade *facade_state(PyObject *module);
  * none. */
 PyObject *facade_known(PyObject *module);
 
+/* Raise for a @name that @facade does not hold, and report it if it is @withheld. Always NULL. */
+PyObject *facade_miss(PyObject *facade, PyObject *name, bool withheld);
+
 /* ---- facade_judge.c ---- */
 int facade_judge_init(facade_verdict_fn *verdict, unsigned on);
 /* May a program have @value of the real module under @name? @listed: the name is in __all__, or

@@ -119,8 +119,8 @@ int facade_judge_init(facade_verdict_fn *verdict, unsigned on)
     static const char *const functions[] = {"eval",  "exec",       "compile", "__import__",
                                             "input", "breakpoint", "globals", "locals",
                                             "vars",  "open"};
-    PyTypeObject *const made[] = {&PyFunction_Type, &PyCode_Type,  &PyCell_Type,
-                                  &PyModule_Type,   &PyFrame_Type, &PyTraceBack_Type};
+    PyTypeObject *const made[] = {&PyFunction_Type, &PyCode_Type, &PyCell_Type, &PyModule_Type,
+                                  &PyFrame_Type};
     verdict_of = verdict;
     never = PySet_New(NULL);
     PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */

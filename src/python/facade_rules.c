@@ -35,6 +35,8 @@ static const char *const io[] = {"StringIO",
                                  "UnsupportedOperation",
                                  "DEFAULT_BUFFER_SIZE",
                                  NULL};
+/* It tells copy() what to call for an object of a class. */
+static const char *const copy[] = {"dispatch_table", NULL};
 /* A command-line tool. */
 static const char *const json[] = {"tool", NULL};
 /* config builds any object from its dotted name; currentframe() is a frame. */
@@ -43,8 +45,9 @@ static const char *const logging_handlers[] = {"BufferingHandler", "MemoryHandle
                                                "QueueListener", NULL};
 /* Formatting and printing only: these yield frames, or empty them. */
 static const char *const traceback[] = {"walk_stack", "walk_tb", "clear_frames", NULL};
-/* No types of code, functions, cells, modules, frames and tracebacks: they can be called to make
- * one. */
+/* No types of code, functions, cells, modules and frames: they can be called to make one. One of
+ * tracebacks can be made of others only, and what they hold is guarded; honest programs write it
+ * into the signature of __exit__. */
 static const char *const types[] = {"AsyncGeneratorType",
                                     "BuiltinFunctionType",
                                     "BuiltinMethodType",
@@ -58,6 +61,7 @@ static const char *const types[] = {"AsyncGeneratorType",
                                     "NoneType",
                                     "NotImplementedType",
                                     "SimpleNamespace",
+                                    "TracebackType",
                                     "UnionType",
                                     "coroutine",
                                     "get_original_bases",
@@ -76,6 +80,7 @@ static const char *const none[] = {NULL};
 static const struct facade_rule rules[] = {
     {"asyncio", FACADE_WITHOUT, asyncio},
     {"contextlib", FACADE_WITHOUT, contextlib},
+    {"copy", FACADE_WITHOUT, copy},
     {"enum", FACADE_WITHOUT, enumeration},
     {"io", FACADE_ONLY, io},
     {"json", FACADE_WITHOUT, json},
@@ -87,6 +92,57 @@ static const struct facade_rule rules[] = {
     {"typing", FACADE_WITHOUT, typing},
     {"warnings", FACADE_WITHOUT, warnings},
 };
+
+#define NO_FRAMES  "Programs cannot read frames; the functions of traceback tell them as text"
+#define IN_MEMORY  "io.StringIO and io.BytesIO keep data in memory"
+#define NO_SOCKETS "Programs have neither sockets nor subprocesses here"
+#define OWN_TYPE   "callable(f) tells a function, and type(f).__name__ what kind it is"
+
+static const struct {
+    const char *module, *name, *remedy;
+} remedies[] = {
+    {"sys", "exc_info", "except … as e names the exception; traceback.format_exc() tells it whole"},
+    {"sys", "modules", "Import a module by its name"},
+    {"sys", "path", "Import a module by its name"},
+    {"sys", "executable", "Programs cannot start others"},
+    {"sys", "settrace", "Programs cannot trace; time.perf_counter() measures them"},
+    {"sys", "setprofile", "Programs cannot trace; time.perf_counter() measures them"},
+    {"sys", "excepthook", "Catch the exception with except"},
+    {"sys", "_getframe", NO_FRAMES},
+    {"logging", "currentframe", NO_FRAMES},
+    {"logging", "FileHandler",
+     "logging.StreamHandler() writes to standard error, or to an "
+     "io.StringIO"},
+    {"traceback", "walk_tb", NO_FRAMES},
+    {"traceback", "walk_stack", NO_FRAMES},
+    {"types", "FunctionType", OWN_TYPE},
+    {"types", "LambdaType", OWN_TYPE},
+    {"types", "ModuleType", "types.SimpleNamespace holds attributes"},
+    {"types", "CodeType", "Programs cannot make code"},
+    {"types", "FrameType", NO_FRAMES},
+    {"typing", "ForwardRef", "Write the name of the type as text where it is used"},
+    {"io", "open", IN_MEMORY},
+    {"io", "FileIO", IN_MEMORY},
+    {"io", "TextIOWrapper", IN_MEMORY},
+    {"io", "BufferedReader", IN_MEMORY},
+    {"asyncio", "open_connection", NO_SOCKETS},
+    {"asyncio", "start_server", NO_SOCKETS},
+    {"asyncio", "StreamReader", NO_SOCKETS},
+    {"asyncio", "StreamWriter", NO_SOCKETS},
+    {"asyncio", "subprocess", NO_SOCKETS},
+    {"asyncio", "create_subprocess_exec", NO_SOCKETS},
+    {"asyncio", "create_subprocess_shell", NO_SOCKETS},
+    {"contextlib", "chdir", "There are no folders to change to"},
+    {"warnings", "filters", "warnings.simplefilter() and filterwarnings() change them"},
+};
+
+const char *facade_rule_remedy(const char *dotted, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(remedies); i++)
+        if (str_eq(remedies[i].module, dotted) && str_eq(remedies[i].name, name))
+            return remedies[i].remedy;
+    return NULL;
+}
 
 const struct facade_rule *facade_rule_of(const char *dotted)
 {

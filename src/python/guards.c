@@ -1,72 +1,28 @@
 /* Guards at the destinations: see guards.h. Runs in the zygote (set-up) and in the worker, where
- * every reader is hostile until proven otherwise. What is trusted: identity of code objects, never
- * names or file names, which a program can forge. */
+ * every reader is hostile until proven otherwise (guard_trust.c). */
 #include "python/guards.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 #include "python/compat.h"
 #include "python/events.h"
 #include "python/guard_readers.h"
+#include "python/guard_trust.h"
 
 /* A data descriptor that stands in for `original`. */
 struct guard {
     PyObject_HEAD PyObject *original; /* owned: the descriptor that CPython put there */
     PyObject *name;                   /* owned str */
     const char *type_name;            /* static */
-    unsigned reader_bit;              /* readers with this bit are answered */
+    unsigned reader_bit;              /* readers with this bit are answered; 0: see below */
 };
 
+/* Without a reader's bit the attribute is everybody's, but for functions of the library: those show
+ * copies and keep what they have. A program that could change the defaults or the attributes of a
+ * library function would have it act for the program with the library's rights. */
+#define LIBRARY_KEEPS 0u
+
 bool guards_armed;
-static PyObject *own_builtins; /* the interpreter's; borrowed, never released */
-
-/* ---- trusted readers: code object → bits of the attributes it may read ---- */
-
-#define READERS_SIZE 256 /* a power of two, at least twice the number of rows */
-static struct {
-    PyCodeObject *code; /* strong reference, never released: the address must not be reused */
-    unsigned bits;
-} readers[READERS_SIZE];
-
-static size_t reader_slot(const PyCodeObject *code)
-{
-    size_t i = ((uintptr_t)code >> 5) & (READERS_SIZE - 1);
-    while (readers[i].code && readers[i].code != code)
-        i = (i + 1) & (READERS_SIZE - 1);
-    return i;
-}
-
-static void reader_add(PyCodeObject *code, unsigned bits)
-{
-    size_t i = reader_slot(code);
-    if (!readers[i].code)
-        readers[i].code = (PyCodeObject *)Py_NewRef((PyObject *)code);
-    readers[i].bits |= bits;
-}
-
-unsigned guards_code_bits(const PyCodeObject *code)
-{
-    return readers[reader_slot(code)].bits;
-}
-
-unsigned guards_reader_bits(void)
-{
-    PyFrameObject *frame = PyEval_GetFrame();
-    if (!frame)
-        return 0;
-    PyCodeObject *code = PyFrame_GetCode(frame);
-    unsigned bits = readers[reader_slot(code)].bits;
-    Py_DECREF(code);
-    return bits;
-}
-
-bool guards_caller_is_program(void)
-{
-    /* library code runs with the interpreter's own builtins, a program with a dict made for it;
-     * where there is no frame nothing vouches for the caller */
-    return !PyEval_GetFrame() || PyEval_GetBuiltins() != own_builtins;
-}
 
 /* ---- the descriptor ---- */
 
@@ -83,12 +39,36 @@ static int guard_refuse(const struct guard *g, const char *verb)
     return -1;
 }
 
+/* Both conditions: who reads, and that it is its own instruction that does. abc asks for subclasses
+ * in C. */
+static bool guard_answers(const struct guard *g)
+{
+    return (guards_reader_bits() & g->reader_bit) &&
+           (g->reader_bit == READS_CLASS_GRAPH || guards_reader_names(g->name));
+}
+
+/* Is it update_wrapper(), called by a function of the library, say contextmanager(), for a wrapper
+ * that this one has made? */
+static bool library_wraps(void)
+{
+    return (guards_reader_bits() & WRAPS_FOR_LIBRARY) && guards_called_by_library();
+}
+
+/* A dict would be the function's own. */
+static PyObject *copy_of(PyObject *value)
+{
+    if (!value || !PyDict_Check(value))
+        return value;
+    PyObject *copy = PyDict_Copy(value);
+    Py_DECREF(value);
+    return copy;
+}
+
 /* typing evaluates the annotations of a function in its globals; those of a function of the library
  * are no program's business, whoever reads them for it. */
 static bool is_library_namespace(const struct guard *g, PyObject *object)
 {
-    return PyFunction_Check(object) &&
-           ((PyFunctionObject *)object)->func_builtins == own_builtins &&
+    return guards_is_library(object) &&
            (PyUnicode_CompareWithASCIIString(g->name, "__globals__") == 0 ||
             PyUnicode_CompareWithASCIIString(g->name, "__builtins__") == 0);
 }
@@ -98,21 +78,29 @@ static PyObject *guard_get(PyObject *self, PyObject *object, PyObject *type)
     struct guard *g = (struct guard *)self;
     if (!object)
         return Py_NewRef(self);
-    if (guards_armed && !(guards_reader_bits() & g->reader_bit)) {
+    descrgetfunc get = Py_TYPE(g->original)->tp_descr_get;
+    if (!guards_armed)
+        return get(g->original, object, type);
+    if (g->reader_bit == LIBRARY_KEEPS) {
+        PyObject *value = get(g->original, object, type);
+        return guards_is_library(object) && !library_wraps() ? copy_of(value) : value;
+    }
+    if (!guard_answers(g)) {
         guard_refuse(g, "Reading");
         return NULL;
     }
-    if (guards_armed && is_library_namespace(g, object)) {
+    if (is_library_namespace(g, object)) {
         PyErr_SetObject(PyExc_AttributeError, g->name);
         return NULL;
     }
-    return Py_TYPE(g->original)->tp_descr_get(g->original, object, type);
+    return get(g->original, object, type);
 }
 
 static int guard_set(PyObject *self, PyObject *object, PyObject *value)
 {
     struct guard *g = (struct guard *)self;
-    if (guards_armed && !(guards_reader_bits() & g->reader_bit))
+    bool kept = g->reader_bit == LIBRARY_KEEPS ? guards_is_library(object) : !guard_answers(g);
+    if (guards_armed && kept)
         return guard_refuse(g, value ? "Setting" : "Deleting");
     descrsetfunc set = Py_TYPE(g->original)->tp_descr_set;
     if (!set) {
@@ -213,7 +201,7 @@ static PyTypeObject *method_wrapper_type(void)
 int guards_init(void)
 {
     PyTypeObject *method_wrapper = method_wrapper_type();
-    own_builtins = PyEval_GetBuiltins();
+    guards_trust_init();
     if (!method_wrapper || guards_type_ready(&guard_type) < 0)
         return -1;
     /* Only the way down the class graph is closed here. The way up ends at `object`, which
@@ -224,6 +212,10 @@ int guards_init(void)
          "function",
          READS_FUNCTION,
          {"__globals__", "__code__", "__closure__", "__builtins__", "__reduce__", NULL}},
+        {&PyFunction_Type,
+         "function",
+         LIBRARY_KEEPS,
+         {"__defaults__", "__kwdefaults__", "__dict__", NULL}},
         {&PyMethod_Type, "method", READS_BOUND, {"__func__", "__self__", "__reduce__", NULL}},
         {&PyCFunction_Type, "builtin function", READS_BOUND, {"__self__", "__reduce__", NULL}},
         {method_wrapper, "method wrapper", READS_BOUND, {"__self__", "__reduce__", NULL}},
@@ -253,83 +245,6 @@ int guards_init(void)
           "co_positions", "co_lines", NULL}},
     };
     return install_rows(rows, ARRAY_LEN(rows));
-}
-
-/* ---- trusted readers ---- */
-
-/* Follow "Class.method" from @module; a new reference or NULL without an exception. */
-static PyObject *resolve(PyObject *module, const char *path)
-{
-    PyObject *at = Py_NewRef(module);
-    char part[128];
-    while (at && *path) {
-        size_t n = strcspn(path, ".");
-        if (n >= sizeof(part)) {
-            Py_CLEAR(at);
-            break;
-        }
-        memcpy(part, path, n);
-        part[n] = '\0';
-        PyObject *next = PyObject_GetAttrString(at, part);
-        Py_SETREF(at, next);
-        path += n + (path[n] == '.');
-    }
-    PyErr_Clear();
-    return at;
-}
-
-/* The code of a function under decorators that keep __wrapped__, properties, class and static
- * methods. */
-static PyCodeObject *code_of(PyObject *object)
-{
-    PyObject *at = Py_NewRef(object);
-    for (int hops = 0; at && hops < 8; hops++) {
-        if (PyFunction_Check(at)) {
-            PyObject *wrapped = PyObject_GetAttrString(at, "__wrapped__");
-            if (!wrapped) {
-                PyErr_Clear();
-                PyCodeObject *code = (PyCodeObject *)Py_NewRef(PyFunction_GET_CODE(at));
-                Py_DECREF(at);
-                return code;
-            }
-            Py_SETREF(at, wrapped);
-            continue;
-        }
-        const char *inner = PyMethod_Check(at)                 ? "__func__"
-                            : Py_IS_TYPE(at, &PyProperty_Type) ? "fget"
-                                                               : "__wrapped__";
-        PyObject *next = PyObject_GetAttrString(at, inner);
-        Py_SETREF(at, next);
-    }
-    Py_XDECREF(at);
-    PyErr_Clear();
-    return NULL;
-}
-
-/* Add @code and the functions nested in it. */
-static void learn_code(PyCodeObject *code, unsigned bits)
-{
-    reader_add(code, bits);
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
-        PyObject *item = PyTuple_GET_ITEM(code->co_consts, i);
-        if (PyCode_Check(item))
-            learn_code((PyCodeObject *)item, bits);
-    }
-}
-
-int guards_learn(void)
-{
-    PyObject *modules = PyImport_GetModuleDict(); /* borrowed */
-    for (const struct guard_reader *r = guard_readers; r->module; r++) {
-        PyObject *module = PyDict_GetItemString(modules, r->module); /* borrowed */
-        PyObject *function = module ? resolve(module, r->function) : NULL;
-        PyCodeObject *code = function ? code_of(function) : NULL;
-        if (code)
-            learn_code(code, r->bits);
-        Py_XDECREF(code);
-        Py_XDECREF(function);
-    }
-    return PyErr_Occurred() ? -1 : 0;
 }
 
 void guards_arm(void)

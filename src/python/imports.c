@@ -130,9 +130,7 @@ static int refuse_name(const char *module, const char *name)
 {
     char detail[2 * MAX_NAME];
     snprintf(detail, sizeof(detail), "'%s.%s' is not available in the sandbox", module, name);
-    events_report(LAYER_GUARD, 0, "facade", detail,
-                  "Modules show their public names; import other modules by their own name, where "
-                  "they are permitted");
+    events_report(LAYER_GUARD, 0, "facade", detail, facade_remedy(module, name));
     auto_py PyObject *text = PyUnicode_FromFormat(
         "cannot import name '%s' from '%s': it is not available in the sandbox", name, module);
     auto_py PyObject *from = PyUnicode_FromString(module);
@@ -212,8 +210,11 @@ static int from_name(PyObject *facade, const char *module, PyObject *name)
         break;
     }
     int rc = from_submodule(module, dotted);
-    if (rc == 0)
-        PyErr_Format(PyExc_ImportError, "cannot import name '%s' from '%s'", text, module);
+    if (rc == 0) {
+        char guess[FACADE_GUESS];
+        facade_closest(facade, text, guess);
+        PyErr_Format(PyExc_ImportError, "cannot import name '%s' from '%s'%s", text, module, guess);
+    }
     return rc > 0 ? 0 : -1;
 }
 

@@ -31,7 +31,11 @@ PyObject *imports_new_builtins(const struct msg_run *run);
  * For a process in which only trusted programs have seen that dict. -1 = Python exception. */
 int imports_narrow(const struct msg_run *run);
 
-/* ---- the rule, shared with the policy: pure ---- */
+/* The caller of @run may not use all profiles of the server: narrow run->imports to what he may.
+ * Before anything is done with @run, and once in a worker. */
+int imports_limit(const struct msg_launch *launch, struct msg_run *run, struct err *err);
+
+/* ---- the rule, shared with the policy: pure but for imports_limit() ---- */
 
 /* module_permitted() of the catalogue, narrowed by the caller's list (NULL = not given), and
  * without the submodules that facade_rules.c withholds ("logging.config") unless @permitted names

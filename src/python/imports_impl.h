@@ -16,6 +16,8 @@ int import_rule_narrow(const struct msg_run *run, struct err *err);
 enum module_verdict import_rule_verdict(const char *dotted);
 /* Report the refusal of @dotted and raise it. Always NULL. */
 PyObject *import_rule_refuse(const char *dotted);
+/* Has the operator replaced the profiles' modules (SANDBOX_ALLOWED_IMPORTS)? */
+bool import_rule_overridden(void);
 /* Does an open() belong into the builtins? */
 bool import_rule_files(void);
 
@@ -27,5 +29,8 @@ PyObject *imports_real(const char *dotted);
 
 /* builtins.c, in the zygote: prepare what every program's builtins are copied from. */
 int builtins_init(void);
+/* A new dict of what every program finds in its builtins, but for __import__. NULL = Python
+ * exception. */
+PyObject *builtins_visible(void);
 
 #endif

@@ -11,6 +11,8 @@
 #include "python/events.h"
 #include "python/facade_impl.h"
 #include "python/guards.h"
+#include "python/library_names.h"
+#include "python/loop_roads.h"
 #include "python/namespace.h"
 #include "python/roads.h"
 
@@ -189,6 +191,26 @@ static PyObject *library_setattr(PyObject *self _unused_, PyObject *const *args,
     return call_judged(real_setattr, args, nargs);
 }
 
+/* setattr() of functools: update_wrapper() sets these by itself, any other name is the program's.
+ */
+static PyObject *wrapper_setattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
+{
+    static const char *const usual[] = {"__module__",     "__name__",        "__qualname__",
+                                        "__doc__",        "__annotations__", "__annotate__",
+                                        "__type_params__"};
+    bool ours = !guards_armed || nargs != 3 || !PyUnicode_Check(args[1]);
+    for (size_t i = 0; !ours && i < ARRAY_LEN(usual); i++)
+        ours = PyUnicode_CheckExact(args[1]) &&
+               PyUnicode_CompareWithASCIIString(args[1], usual[i]) == 0;
+    if (ours)
+        return call_judged(real_setattr, args, nargs);
+    auto_py PyObject *name = PyUnicode_FromObject(args[1]);
+    if (!name || roads_judge_name(name, USE_SET) < 0)
+        return NULL;
+    PyObject *call[] = {args[0], name, args[2]};
+    return call_judged(real_setattr, call, 3);
+}
+
 /* ---- Enum._convert_ ---- */
 
 static bool is_being_imported(PyObject *name)
@@ -249,6 +271,40 @@ static int hide_obj(void)
     return 0;
 }
 
+/* ---- copy ---- */
+
+/* In the module copy, have objects of @type stand for their copies: in the table @dispatch by the
+ * function @atomic, or (3.14) in the set @types. */
+static int make_atomic(PyObject *copy, PyTypeObject *type, const char *dispatch, const char *atomic,
+                       const char *types)
+{
+    auto_py PyObject *table = PyObject_GetAttrString(copy, dispatch);
+    auto_py PyObject *function = table ? PyObject_GetAttrString(copy, atomic) : NULL;
+    if (function && PyDict_Check(table))
+        return PyDict_SetItem(table, (PyObject *)type, function);
+    PyErr_Clear();
+    auto_py PyObject *set = PyObject_GetAttrString(copy, types);
+    return set ? PySet_Add(set, (PyObject *)type) : -1;
+}
+
+/* copy() of a method asks it for __reduce__, which is guarded: it would give it a getattr() of the
+ * library's and a name of the program's choice. A method cannot be changed, so it is its own copy.
+ */
+static int keep_methods(void)
+{
+    PyObject *copy = PyDict_GetItemString(PyImport_GetModuleDict(), "copy"); /* borrowed */
+    auto_py PyObject *slot = PyObject_GetAttrString(Py_None, "__str__");
+    if (!copy || !slot)
+        return slot ? 0 : -1;
+    if (make_atomic(copy, &PyMethod_Type, "_copy_dispatch", "_copy_immutable",
+                    "_copy_atomic_types") < 0 ||
+        make_atomic(copy, Py_TYPE(slot), "_copy_dispatch", "_copy_immutable",
+                    "_copy_atomic_types") < 0)
+        return -1;
+    return make_atomic(copy, Py_TYPE(slot), "_deepcopy_dispatch", "_deepcopy_atomic",
+                       "_atomic_types");
+}
+
 /* ---- set-up ---- */
 
 #define FUNCTION(f) ((PyCFunction)(void (*)(void))(f))
@@ -258,6 +314,7 @@ static PyMethodDef exec_def = {"exec", FUNCTION(confined_exec), METH_VARARGS | M
 static PyMethodDef is_type_def = {"_is_type", FUNCTION(is_type), METH_FASTCALL, NULL};
 static PyMethodDef getattr_def = {"getattr", FUNCTION(library_getattr), METH_FASTCALL, NULL};
 static PyMethodDef setattr_def = {"setattr", FUNCTION(library_setattr), METH_FASTCALL, NULL};
+static PyMethodDef wrapper_def = {"setattr", FUNCTION(wrapper_setattr), METH_FASTCALL, NULL};
 static PyMethodDef convert_def = {"_convert_", FUNCTION(confined_convert),
                                   METH_VARARGS | METH_KEYWORDS, NULL};
 
@@ -268,7 +325,7 @@ static const struct {
     {"typing", &eval_def},         {"annotationlib", &eval_def}, /* 3.14 */
     {"inspect", &eval_def},        {"dataclasses", &exec_def},    {"functools", &getattr_def},
     {"dataclasses", &getattr_def}, {"enum", &getattr_def},        {"contextlib", &getattr_def},
-    {"contextlib", &setattr_def},  {"dataclasses", &is_type_def},
+    {"contextlib", &setattr_def},  {"dataclasses", &is_type_def}, {"functools", &wrapper_def},
 };
 
 static int replace(PyObject *module, PyMethodDef *def)
@@ -315,5 +372,6 @@ int library_roads_learn(void)
     PyObject *enumeration = PyDict_GetItemString(modules, "enum");
     if (enumeration && replace_convert(enumeration) < 0)
         return -1;
-    return hide_obj();
+    return library_names_learn() < 0 || loop_roads_learn() < 0 || keep_methods() < 0 ? -1
+                                                                                     : hide_obj();
 }

@@ -19,6 +19,10 @@ struct policy_rules {
     bool imports_overridden;      /* SANDBOX_ALLOWED_IMPORTS */
     bool generated; /* a library made this text out of what the program gave it: the names that such
                        text is known to use (generated_names) are fine as plain names */
+    /* Would `from @module import @name` be refused while the program runs, because the permitted
+     * module withholds the name? NULL = no, else what to do instead (static). NULL where nothing is
+     * known of what modules hold. */
+    const char *(*withheld)(const char *module, PyObject *name);
     /* The text that was parsed (UTF-8), so that columns count characters. NULL: they count bytes.
      */
     const uint8_t *code;

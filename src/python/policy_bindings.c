@@ -31,18 +31,13 @@ static int bindings_add_value(struct bindings *b, PyObject *value)
     return 0;
 }
 
-struct node_stack {
-    PyObject **items;
-    size_t len, cap;
-};
-
-static int stack_push(struct node_stack *s, PyObject *value)
+int node_stack_push(struct node_stack *s, PyObject *value)
 {
     if (!value)
         return -1;
     if (PyList_Check(value)) {
         for (Py_ssize_t i = 0; i < PyList_GET_SIZE(value); i++)
-            if (stack_push(s, PyList_GET_ITEM(value, i)) < 0)
+            if (node_stack_push(s, PyList_GET_ITEM(value, i)) < 0)
                 return -1;
         return 0;
     }
@@ -60,7 +55,7 @@ static int bindings_target(struct bindings *b, struct node_stack *s, PyObject *t
 {
     const struct node_plan *plan = ast_plan(target);
     if (!plan || plan->rule->kind != NODE_NAME)
-        return stack_push(s, target);
+        return node_stack_push(s, target);
     PyObject *name = ast_field(target, ast_str.id);
     return name ? bindings_add(b, name, value) : -1;
 }
@@ -68,11 +63,11 @@ static int bindings_target(struct bindings *b, struct node_stack *s, PyObject *t
 static int bindings_assign(struct bindings *b, struct node_stack *s, PyObject *node)
 {
     PyObject *value = ast_field(node, ast_str.value);
-    if (stack_push(s, value) < 0)
+    if (node_stack_push(s, value) < 0)
         return -1;
     if (ast_is(node, "AnnAssign")) {
         PyObject *target = ast_field(node, ast_str.target);
-        if (!target || stack_push(s, ast_field(node, ast_str.annotation)) < 0)
+        if (!target || node_stack_push(s, ast_field(node, ast_str.annotation)) < 0)
             return -1;
         return value == Py_None ? 0 : bindings_target(b, s, target, value);
     }
@@ -117,11 +112,21 @@ static int bindings_plain(struct bindings *b, struct node_stack *s, const struct
 {
     for (size_t i = 0; i < plan->len; i++) {
         PyObject *value = ast_field(node, plan->fields[i].name);
-        int rc = plan->fields[i].kind == FIELD_PARTS ? stack_push(s, value)
+        int rc = plan->fields[i].kind == FIELD_PARTS ? node_stack_push(s, value)
                                                      : bindings_add_value(b, value);
         if (rc < 0)
             return -1;
     }
+    return 0;
+}
+
+/* The parts of a node whose identifiers have been seen to. */
+static int bindings_parts(struct node_stack *s, const struct node_plan *plan, PyObject *node)
+{
+    for (size_t i = 0; i < plan->len; i++)
+        if (plan->fields[i].kind == FIELD_PARTS &&
+            node_stack_push(s, ast_field(node, plan->fields[i].name)) < 0)
+            return -1;
     return 0;
 }
 
@@ -138,24 +143,27 @@ static int bindings_node(struct bindings *b, struct node_stack *s, PyObject *nod
     case NODE_NAME:
         return bindings_store(b, node, ast_str.id);
     case NODE_ATTRIBUTE:
-        if (stack_push(s, ast_field(node, ast_str.value)) < 0)
+        if (node_stack_push(s, ast_field(node, ast_str.value)) < 0)
             return -1;
         return bindings_store(b, node, ast_str.attr);
     case NODE_KEYWORD: /* binds nothing here */
-        return stack_push(s, ast_field(node, ast_str.value));
+        return node_stack_push(s, ast_field(node, ast_str.value));
     case NODE_MATCH_CLASS:
-        if (stack_push(s, ast_field(node, ast_str.patterns)) < 0)
+        if (node_stack_push(s, ast_field(node, ast_str.patterns)) < 0)
             return -1;
-        return stack_push(s, ast_field(node, ast_str.kwd_patterns));
+        return node_stack_push(s, ast_field(node, ast_str.kwd_patterns));
+    case NODE_FUNCTION:
+        name = ast_field(node, ast_str.name);
+        return !name || bindings_add(b, name, node) < 0 ? -1 : bindings_parts(s, plan, node);
     case NODE_CLASS:
         name = ast_field(node, ast_str.name);
         if (!name || bindings_add(b, name, node) < 0)
             return -1;
-        if (stack_push(s, ast_field(node, ast_str.bases)) < 0 ||
-            stack_push(s, ast_field(node, ast_str.keywords)) < 0 ||
-            stack_push(s, ast_field(node, ast_str.decorator_list)) < 0)
+        if (node_stack_push(s, ast_field(node, ast_str.bases)) < 0 ||
+            node_stack_push(s, ast_field(node, ast_str.keywords)) < 0 ||
+            node_stack_push(s, ast_field(node, ast_str.decorator_list)) < 0)
             return -1;
-        return stack_push(s, ast_field(node, ast_str.body));
+        return node_stack_push(s, ast_field(node, ast_str.body));
     default:
         return bindings_plain(b, s, plan, node);
     }
@@ -164,7 +172,7 @@ static int bindings_node(struct bindings *b, struct node_stack *s, PyObject *nod
 int bindings_collect(struct bindings *b, PyObject *module)
 {
     struct node_stack s = {0};
-    int rc = stack_push(&s, ast_field(module, ast_str.body));
+    int rc = node_stack_push(&s, ast_field(module, ast_str.body));
     while (rc == 0 && s.len > 0)
         rc = bindings_node(b, &s, s.items[--s.len]);
     free(s.items);

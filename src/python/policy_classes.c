@@ -77,8 +77,7 @@ static bool from_star_import(struct bindings *b, PyObject *name)
     return yes;
 }
 
-/* Is @node one of the names in @list, imported from somewhere, and not the program's own? */
-static bool is_library_name(struct bindings *b, PyObject *node, const char *const *list)
+bool classes_library_name(struct bindings *b, PyObject *node, const char *const *list)
 {
     PyObject *name = class_last_name(node);
     if (!name)
@@ -99,7 +98,7 @@ static bool is_library_name(struct bindings *b, PyObject *node, const char *cons
 static bool calls_library(struct bindings *b, PyObject *node, const char *const *list)
 {
     PyObject *func = ast_is(node, "Call") ? ast_field(node, ast_str.func) : NULL;
-    return func && is_library_name(b, func, list);
+    return func && classes_library_name(b, func, list);
 }
 
 /* ---- known classes ---- */
@@ -123,7 +122,7 @@ static bool has_keyword(PyObject *node, const char *name)
 static bool is_dataclass_maker(struct bindings *b, PyObject *node)
 {
     if (!ast_is(node, "Call"))
-        return is_library_name(b, node, dataclass_maker);
+        return classes_library_name(b, node, dataclass_maker);
     if (has_keyword(node, "match_args"))
         return false;
     if (calls_library(b, node, dataclass_maker))
@@ -131,7 +130,14 @@ static bool is_dataclass_maker(struct bindings *b, PyObject *node)
     Py_ssize_t n = 0;
     PyObject *args = ast_list(node, ast_str.args, &n);
     return args && n > 0 && calls_library(b, node, partial_maker) &&
-           is_library_name(b, PyList_GET_ITEM(args, 0), dataclass_maker);
+           classes_library_name(b, PyList_GET_ITEM(args, 0), dataclass_maker);
+}
+
+/* `make_dataclass("Point", ["x", "y"])`, with nothing that could bring another __match_args__. */
+static bool makes_dataclass(struct bindings *b, PyObject *node)
+{
+    return calls_library(b, node, dataclass_function) && !has_keyword(node, "bases") &&
+           !has_keyword(node, "namespace");
 }
 
 static bool accept_dataclass_maker(struct bindings *b, PyObject *source)
@@ -139,18 +145,19 @@ static bool accept_dataclass_maker(struct bindings *b, PyObject *source)
     return source != Py_None && is_dataclass_maker(b, source);
 }
 
+bool classes_dataclass_maker(struct bindings *b, PyObject *node)
+{
+    return is_dataclass_maker(b, node) ||
+           (ast_is(node, "Name") && all_bindings(b, class_last_name(node), accept_dataclass_maker));
+}
+
 static bool decorated_as_dataclass(struct bindings *b, PyObject *node)
 {
     Py_ssize_t n = 0;
     PyObject *list = ast_list(node, ast_str.decorator_list, &n);
-    for (Py_ssize_t i = 0; list && i < n; i++) {
-        PyObject *decorator = PyList_GET_ITEM(list, i);
-        if (is_dataclass_maker(b, decorator))
+    for (Py_ssize_t i = 0; list && i < n; i++)
+        if (classes_dataclass_maker(b, PyList_GET_ITEM(list, i)))
             return true;
-        if (ast_is(decorator, "Name") &&
-            all_bindings(b, class_last_name(decorator), accept_dataclass_maker))
-            return true;
-    }
     return false;
 }
 
@@ -186,7 +193,7 @@ static bool has_plain_metaclass(struct bindings *b, PyObject *node)
         if (!arg || !value || arg == Py_None)
             return false;
         if (PyUnicode_CompareWithASCIIString(arg, "metaclass") == 0 &&
-            !is_library_name(b, value, plain_metaclasses))
+            !classes_library_name(b, value, plain_metaclasses))
             return false;
     }
     return keywords != NULL;
@@ -196,15 +203,63 @@ static bool name_is_known(struct bindings *b, PyObject *name);
 
 static bool base_is_known(struct bindings *b, PyObject *base)
 {
-    if (calls_library(b, base, tuple_makers) || is_library_name(b, base, tuple_makers))
+    if (calls_library(b, base, tuple_makers) || classes_library_name(b, base, tuple_makers))
         return true;
     PyObject *name = class_last_name(base);
     return name && name_is_known(b, name);
 }
 
+/* ---- classes that are what their statement says, and whose metaclass is the library's ---- */
+
+static bool class_is_ordinary(struct bindings *b, PyObject *node);
+static bool base_is_ordinary(struct bindings *b, PyObject *base);
+
+static bool accept_ordinary(struct bindings *b, PyObject *source)
+{
+    if (source == Py_None)
+        return false;
+    if (ast_is(source, "alias"))
+        return true;
+    if (ast_is(source, "ClassDef"))
+        return class_is_ordinary(b, source);
+    if (ast_is(source, "Name"))
+        return base_is_ordinary(b, source);
+    return calls_library(b, source, tuple_makers) || makes_dataclass(b, source);
+}
+
+static bool base_is_ordinary(struct bindings *b, PyObject *base)
+{
+    if (calls_library(b, base, tuple_makers))
+        return true;
+    if (ast_is(base, "Subscript") && !(base = ast_field(base, ast_str.value)))
+        return false;
+    PyObject *name = class_last_name(base);
+    if (!name)
+        return false;
+    if (ast_is(base, "Attribute"))
+        return all_bindings(b, first_name(base), accept_import);
+    if (!PyDict_GetItemWithError(b->of, name))
+        return true; /* a builtin class, or one of a star import */
+    return bindings_judge(b, b->ordinary, name, accept_ordinary);
+}
+
+static bool class_is_ordinary(struct bindings *b, PyObject *node)
+{
+    if (!has_plain_metaclass(b, node) || !decorators_harmless(b, node))
+        return false;
+    Py_ssize_t n = 0;
+    PyObject *bases = ast_list(node, ast_str.bases, &n);
+    for (Py_ssize_t i = 0; bases && i < n; i++)
+        if (!base_is_ordinary(b, PyList_GET_ITEM(bases, i)))
+            return false;
+    return bases != NULL;
+}
+
+/* ---- known classes, all in all ---- */
+
 static bool class_is_known(struct bindings *b, PyObject *node)
 {
-    if (!has_plain_metaclass(b, node))
+    if (!class_is_ordinary(b, node))
         return false;
     if (has_own_match_args(node) || decorated_as_dataclass(b, node))
         return true;
@@ -225,15 +280,12 @@ static bool accept_class(struct bindings *b, PyObject *source)
     if (ast_is(source, "alias"))
         return true;
     if (ast_is(source, "Call"))
-        return calls_library(b, source, tuple_makers) ||
-               (calls_library(b, source, dataclass_function) && !has_keyword(source, "bases") &&
-                !has_keyword(source, "namespace"));
+        return calls_library(b, source, tuple_makers) || makes_dataclass(b, source);
     return ast_is(source, "Name") && name_is_known(b, class_last_name(source));
 }
 
-/* Judge @name once, with @accept for each of its bindings. */
-static bool judge_name(struct bindings *b, PyObject *verdicts, PyObject *name,
-                       bool (*accept)(struct bindings *, PyObject *))
+bool bindings_judge(struct bindings *b, PyObject *verdicts, PyObject *name,
+                    bool (*accept)(struct bindings *, PyObject *))
 {
     PyObject *verdict = PyDict_GetItemWithError(verdicts, name);
     if (verdict)
@@ -248,7 +300,7 @@ static bool judge_name(struct bindings *b, PyObject *verdicts, PyObject *name,
 
 static bool name_is_known(struct bindings *b, PyObject *name)
 {
-    return judge_name(b, b->known, name, accept_class);
+    return bindings_judge(b, b->known, name, accept_class);
 }
 
 /* ---- metaclasses that could invent a __match_args__ ---- */
@@ -276,7 +328,7 @@ static bool base_is_plain(struct bindings *b, PyObject *base)
         return false;
     if (!PyDict_GetItemWithError(b->of, name))
         return true; /* a builtin class, or an attribute of an imported module */
-    return judge_name(b, b->plain, name, accept_plain_base);
+    return bindings_judge(b, b->plain, name, accept_plain_base);
 }
 
 static bool class_is_plain(struct bindings *b, PyObject *node)

@@ -19,6 +19,8 @@ static int import_refuse(struct walk *w, PyObject *node, const char *dotted)
     char *message = NULL;
     char *remedy = NULL;
     struct err err = ERR_INIT;
+    if (!report_wants(w, node))
+        return 0;
     if (imports_refusal(w->rules->permitted, w->rules->narrowed, dotted, &message, &remedy, &err) <
         0) {
         PyErr_NoMemory();
@@ -105,6 +107,23 @@ int import_statement(struct walk *w, uint32_t scope, PyObject *node)
     return 0;
 }
 
+/* A name that the permitted module does not show: here rather than at run time, so that validation
+ * says the same as execution. */
+static int import_refuse_withheld(struct walk *w, PyObject *node, const char *module,
+                                  const char *name, const char *remedy)
+{
+    char *message = NULL;
+    if (asprintf(&message, "Import '%.200s.%.200s' is not allowed", module, name) < 0)
+        message = NULL;
+    return report_texts(w, RULE_IMPORT, node, message, strdup(remedy));
+}
+
+static int import_bind_from(struct walk *w, uint32_t scope, PyObject *alias, PyObject *name,
+                            PyObject *asname)
+{
+    return scope_bind(w, scope, asname == Py_None ? name : asname, alias);
+}
+
 /* One name of `from module import name`. In a package that is only a path to permitted submodules,
  * nothing but those can be had. */
 static int import_from_name(struct walk *w, uint32_t scope, PyObject *alias, const char *module,
@@ -127,13 +146,19 @@ static int import_from_name(struct walk *w, uint32_t scope, PyObject *alias, con
     }
     if (strcmp(text, "*") == 0)
         return 0;
+    const char *instead =
+        verdict == MODULE_YES && w->rules->withheld ? w->rules->withheld(module, name) : NULL;
+    if (instead)
+        return import_refuse_withheld(w, alias, module, text, instead) < 0
+                   ? -1
+                   : import_bind_from(w, scope, alias, name, asname);
     /* A module has the methods of every object, too; only what describes it can be imported. */
     const struct name_entry *entry = names_find(name);
     bool about_module = entry && entry->row->uses == (USE_GET | USE_READ | USE_DEFINE);
     if (!names_permit(name, entry, USE_GET, true) || (name_is_special(name) && !about_module))
         return report_name(w, RULE_ATTRIBUTE, alias, AT_START, name, "Attribute", "is not allowed",
                            names_remedy(entry));
-    return scope_bind(w, scope, asname == Py_None ? name : asname, alias);
+    return import_bind_from(w, scope, alias, name, asname);
 }
 
 int import_from_statement(struct walk *w, uint32_t scope, PyObject *node)

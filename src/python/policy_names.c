@@ -138,6 +138,7 @@ static const char *verdict(const char *utf8, enum name_use use)
         return NULL;
     snprintf(message, sizeof(message), "Attribute '%.100s' %s", utf8,
              use == USE_GET ? "is not allowed" : "may not be assigned");
+    utf8_mend(message);
     return message;
 }
 

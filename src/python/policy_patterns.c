@@ -83,12 +83,17 @@ int pattern_resolve(struct walk *w, PyObject *module)
 {
     if (w->patterns_len == 0)
         return 0;
-    struct bindings b = {.of = PyDict_New(), .known = PyDict_New(), .plain = PyDict_New()};
-    int rc = -1;
-    if (b.of && b.known && b.plain && bindings_collect(&b, module) == 0)
+    struct bindings b = {0};
+    PyObject **const dicts[] = {&b.of, &b.known, &b.plain, &b.ordinary, &b.identities, &b.makers};
+    int rc = 0;
+    for (size_t i = 0; i < ARRAY_LEN(dicts); i++)
+        if (!(*dicts[i] = PyDict_New()))
+            rc = -1;
+    if (rc == 0)
+        rc = bindings_collect(&b, module);
+    if (rc == 0)
         rc = pattern_judge(w, &b);
-    Py_XDECREF(b.of);
-    Py_XDECREF(b.known);
-    Py_XDECREF(b.plain);
+    for (size_t i = 0; i < ARRAY_LEN(dicts); i++)
+        Py_XDECREF(*dicts[i]);
     return rc;
 }

@@ -122,6 +122,7 @@ static int report_add(struct policy_report *r, struct position pos, enum rule_id
         PyErr_NoMemory();
         return -1;
     }
+    utf8_mend(message); /* names are cut to fit */
     if (r->len == MSG_MAX_VIOLATIONS) {
         r->more = true;
         violation_free(&r->items[--r->len]);
@@ -131,6 +132,13 @@ static int report_add(struct policy_report *r, struct position pos, enum rule_id
         r->items[at] = r->items[at - 1];
     r->items[at] = (struct violation){pos.line, pos.column, id, message, remedy};
     return 0;
+}
+
+bool report_wants(struct walk *w, PyObject *node)
+{
+    bool keeps = report_keeps(w->report, position_of(w, node, AT_START));
+    w->report->more |= !keeps;
+    return keeps;
 }
 
 int report_texts(struct walk *w, enum rule_id rule, PyObject *node, char *message, char *remedy)

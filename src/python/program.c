@@ -9,6 +9,8 @@
 #include "python/audit.h"
 #include "python/compat.h"
 #include "python/events.h"
+#include "python/facade.h"
+#include "python/imports_impl.h"
 #include "python/memory.h"
 #include "python/source.h"
 #include "python/text.h"
@@ -105,6 +107,18 @@ static uint32_t as_u32(PyObject *number)
     return v > 0 && v < UINT32_MAX ? (uint32_t)v : 0;
 }
 
+/* Notebooks permit `await` at top level, and many programs are written for them. @message is owned
+ * and so is what is returned; NULL = no memory. */
+static char *with_hint(char *message)
+{
+    static const char hint[] = "; put it into an async function and run that: asyncio.run(main())";
+    auto_free char *text = message;
+    if (!text || !strstr(text, " outside ") || (!strstr(text, "'await'") && !strstr(text, "async")))
+        return take_ptr(text);
+    char *longer = NULL;
+    return asprintf(&longer, "%s%s", text, hint) < 0 ? NULL : longer;
+}
+
 static int syntax_error(struct program *p, PyObject *exc, struct err *err)
 {
     PySyntaxErrorObject *e = (PySyntaxErrorObject *)exc;
@@ -115,7 +129,7 @@ static int syntax_error(struct program *p, PyObject *exc, struct err *err)
         return -1;
     p->error_type = take_ptr(t.type);
     p->traceback = take_ptr(t.text);
-    char *message = take_ptr(t.message);
+    char *message = with_hint(take_ptr(t.message));
     traceback_done(&t);
     return set_finding(p, OUTCOME_SYNTAX_ERROR, line, column, "syntax", message, "", err);
 }
@@ -240,6 +254,14 @@ static int compile_parts(struct program *p, PyObject *module)
     return 0;
 }
 
+/* Modules' contents are known here: see policy.h. */
+static const char *withheld(const char *module, PyObject *name)
+{
+    const char *text = facade_withholds(module, name) ? PyUnicode_AsUTF8(name) : NULL;
+    PyErr_Clear();
+    return text ? facade_remedy(module, text) : NULL;
+}
+
 static int judge(struct program *p, const struct msg_launch *launch, const struct msg_run *run,
                  const char *text, size_t n, PyObject *module, struct err *err)
 {
@@ -247,8 +269,11 @@ static int judge(struct program *p, const struct msg_launch *launch, const struc
                                  .narrowed = run->narrowed ? &run->imports : NULL,
                                  .profiles = launch->profiles,
                                  .imports_overridden = launch->imports_overridden,
+                                 .withheld = withheld,
                                  .code = (const uint8_t *)text,
                                  .code_len = n};
+    if (import_rule_narrow(run, err) < 0)
+        return -1;
     if (policy_check(module, &rules, &p->report) < 0)
         return failed(p, err);
     if (p->report.too_complex)

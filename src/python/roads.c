@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "python/class_roads.h"
 #include "python/compat.h"
 #include "python/events.h"
 #include "python/guards.h"
@@ -204,9 +205,9 @@ static int replace_method(PyTypeObject *type, PyMethodDef *def, PyObject **ret_r
     return 0;
 }
 
-/* ---- attrgetter, methodcaller, type ---- */
+/* ---- attrgetter, methodcaller ---- */
 
-static newfunc real_attrgetter_new, real_methodcaller_new, real_type_new;
+static newfunc real_attrgetter_new, real_methodcaller_new;
 
 /* Each name of "a.b.c", an exact str. */
 static int judge_dotted(PyObject *path)
@@ -257,51 +258,6 @@ static PyObject *methodcaller_new(PyTypeObject *type, PyObject *args, PyObject *
     return real_methodcaller_new(type, call, kwargs);
 }
 
-/* What a class statement puts into every namespace by itself, in one version of CPython or another;
- * and
- * __match_args__, which the policy has judged there and which leads only to what is guarded itself.
- */
-static bool is_from_class(PyObject *name)
-{
-    static const char *const names[] = {
-        "__module__",
-        "__qualname__",
-        "__classcell__",
-        "__orig_bases__",
-        "__annotations__",
-        "__static_attributes__",
-        "__firstlineno__",
-        "__classdictcell__",
-        "__annotate_func__",
-        "__annotate__",
-        "__conditional_annotations__",
-        "__match_args__",
-    };
-    if (!PyUnicode_Check(name))
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (PyUnicode_CompareWithASCIIString(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* A namespace handed to type() by the program; class statements arrive here too and have been
- * judged by the policy: they pass again. */
-static PyObject *type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
-{
-    if (guards_armed && PyTuple_GET_SIZE(args) == 3 && PyDict_Check(PyTuple_GET_ITEM(args, 2)) &&
-        guards_caller_is_program()) {
-        PyObject *key, *value;
-        Py_ssize_t pos = 0;
-        while (PyDict_Next(PyTuple_GET_ITEM(args, 2), &pos, &key, &value)) {
-            auto_py PyObject *name = is_from_class(key) ? Py_NewRef(key) : judged(key, USE_DEFINE);
-            if (!name)
-                return NULL;
-        }
-    }
-    return real_type_new(type, args, kwargs);
-}
-
 static int guard_operator(PyObject *module, const char *name, newfunc ours, newfunc *ret_real)
 {
     auto_py PyObject *type = PyObject_GetAttrString(module, name);
@@ -325,9 +281,7 @@ int roads_init(void)
             return -1;
         }
     }
-    real_type_new = PyType_Type.tp_new;
-    PyType_Type.tp_new = type_new;
-    if (replace_method(&PyUnicode_Type, &format_def, &real_format) < 0 ||
+    if (class_roads_init() < 0 || replace_method(&PyUnicode_Type, &format_def, &real_format) < 0 ||
         replace_method(&PyUnicode_Type, &format_map_def, &real_format_map) < 0)
         return -1;
     auto_py PyObject *module = PyImport_ImportModule("_operator");

@@ -6,10 +6,10 @@
  *   getattr setattr delattr hasattr              in the program's own builtins
  *   str.format str.format_map                    in the type, for everybody
  *   operator.attrgetter operator.methodcaller    where the name is given
- *   type(name, bases, namespace)                 when the program itself calls it
  *   string.Formatter                             its module gets the guarded getattr
  *
- * Functions of the library that do such things with names a program has given: library_roads.h. */
+ * Classes: class_roads.h. Functions of the library that do such things with names a program has
+ * given: library_roads.h. */
 #ifndef PYTHON_ROADS_H
 #define PYTHON_ROADS_H
 

@@ -3,16 +3,10 @@
  * its classes. */
 #include "python/suggest.h"
 
-#include <stdbool.h>
-
+#include "python/closest.h"
 #include "python/compat.h"
 
 #if PY_VERSION_HEX >= 0x030c0000
-
-int suggest_init(void)
-{
-    return 0;
-}
 
 int suggest_correction(PyObject *Py_UNUSED(exc), PyObject *Py_UNUSED(te))
 {
@@ -21,17 +15,7 @@ int suggest_correction(PyObject *Py_UNUSED(exc), PyObject *Py_UNUSED(te))
 
 #else
 
-#define MAX_CANDIDATES 750 /* CPython's own limits */
-#define MAX_NAME       40
-
-static PyObject *get_close_matches; /* difflib's */
-
-int suggest_init(void)
-{
-    auto_py PyObject *difflib = PyImport_ImportModule("difflib");
-    get_close_matches = difflib ? PyObject_GetAttrString(difflib, "get_close_matches") : NULL;
-    return get_close_matches ? 0 : -1;
-}
+#define MAX_CANDIDATES 750 /* CPython's own limit */
 
 /* The frame in which the exception was raised; borrowed from @tb. */
 static PyFrameObject *last_frame(PyObject *tb)
@@ -65,21 +49,6 @@ static PyObject *names_in_scope(PyObject *exc)
         add_keys(names, builtins) < 0)
         Py_CLEAR(names);
     return names;
-}
-
-/* Only str, and private names only for who asks for one. */
-static int drop_unsuitable(PyObject *names, PyObject *wanted)
-{
-    bool private_too = PyUnicode_READ_CHAR(wanted, 0) == '_';
-    for (Py_ssize_t i = PyList_GET_SIZE(names) - 1; i >= 0; i--) {
-        PyObject *s = PyList_GET_ITEM(names, i);
-        bool fits = PyUnicode_CheckExact(s) && PyUnicode_GET_LENGTH(s) > 0 &&
-                    (private_too || PyUnicode_READ_CHAR(s, 0) != '_') &&
-                    PyUnicode_Compare(s, wanted) != 0;
-        if (!fits && PyList_SetSlice(names, i, i + 1, NULL) < 0)
-            return -1;
-    }
-    return 0;
 }
 
 static int add_class_names(PyObject *names, PyTypeObject *type)
@@ -121,26 +90,34 @@ static PyObject *candidates(PyObject *exc, PyObject **ret_wanted)
     return names;
 }
 
+/* Only str, and private names only for who asks for one. */
+static void offer_all(struct closest *c, PyObject *names)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) {
+        PyObject *s = PyList_GET_ITEM(names, i);
+        const char *text = PyUnicode_CheckExact(s) ? PyUnicode_AsUTF8(s) : NULL;
+        PyErr_Clear();
+        if (text && (*text != '_' || *c->wanted == '_'))
+            closest_offer(c, text);
+    }
+}
+
 int suggest_correction(PyObject *exc, PyObject *te)
 {
     auto_py PyObject *wanted = NULL;
     auto_py PyObject *names = candidates(exc, &wanted);
-    if (!names || !wanted || !PyUnicode_CheckExact(wanted))
+    const char *text = wanted && PyUnicode_CheckExact(wanted) ? PyUnicode_AsUTF8(wanted) : NULL;
+    PyErr_Clear();
+    if (!names || !text || PyList_GET_SIZE(names) > MAX_CANDIDATES)
         return 0;
-    Py_ssize_t length = PyUnicode_GET_LENGTH(wanted);
-    if (length == 0 || length > MAX_NAME || PyList_GET_SIZE(names) > MAX_CANDIDATES)
+    struct closest c;
+    closest_init(&c, text);
+    offer_all(&c, names);
+    if (!closest_best(&c))
         return 0;
-    if (drop_unsuitable(names, wanted) < 0)
-        return -1;
-    auto_py PyObject *best = PyObject_CallFunction(get_close_matches, "OOi", wanted, names, 1);
-    if (!best)
-        return -1;
-    if (!PyList_Check(best) || PyList_GET_SIZE(best) == 0)
-        return 0;
-    auto_py PyObject *text = PyObject_GetAttrString(te, "_str");
+    auto_py PyObject *said = PyObject_GetAttrString(te, "_str");
     auto_py PyObject *longer =
-        text ? PyUnicode_FromFormat("%U. Did you mean: '%U'?", text, PyList_GET_ITEM(best, 0))
-             : NULL;
+        said ? PyUnicode_FromFormat("%U. Did you mean: '%s'?", said, closest_best(&c)) : NULL;
     return longer ? PyObject_SetAttrString(te, "_str", longer) : -1;
 }
 

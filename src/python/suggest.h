@@ -5,9 +5,6 @@
 
 #include <Python.h>
 
-/* One-off set-up in the zygote. -1 = Python exception. */
-int suggest_init(void);
-
 /* Append the suggestion, if there is one, to the message of @te (the TracebackException of @exc).
  * -1 = Python exception. */
 int suggest_correction(PyObject *exc, PyObject *te);

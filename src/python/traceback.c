@@ -270,5 +270,5 @@ int traceback_init(void)
     frame_limit = PyLong_FromLong(-MAX_FRAMES);
     if (!formatter || !join || !keyword_names || !frame_limit)
         return -1;
-    return suggest_init() < 0 ? -1 : hook_threads();
+    return hook_threads();
 }

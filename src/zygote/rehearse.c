@@ -4,6 +4,7 @@
 #include <Python.h>
 #include <string.h>
 
+#include "catalog/profiles.h"
 #include "python/memory.h"
 #include "python/run.h"
 #include "zygote/zygote.h"
@@ -51,6 +52,7 @@ static int rehearse_one(const struct msg_launch *launch, const char *code, enum 
     struct run_env env = {.launch = launch, .status = &scratch, .rehearsal = true};
     struct msg_run run = {.mode = RUN_EXECUTE,
                           .capture_output = true,
+                          .profiles = PROFILE_ALL,
                           .max_output = 1 << 20,
                           .code = (uint8_t *)(uintptr_t)code,
                           .code_len = strlen(code)};

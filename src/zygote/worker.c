@@ -10,9 +10,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "catalog/profiles.h"
 #include "python/capture.h"
 #include "python/events.h"
 #include "python/guards.h"
+#include "python/imports.h"
 #include "python/memory.h"
 #include "python/run.h"
 #include "sys/fd.h"
@@ -220,9 +222,16 @@ void worker_main(struct jail *jail, const struct msg_launch *launch, const int f
     if (got < 0)
         die("request", &err);
     if (got > 0) {
+        struct msg_launch limited = *launch; /* borrows all of it */
+        limited.profiles = (uint8_t)(launch->profiles & (run.profiles | PROFILE_BASIC));
+        w.launch = &limited;
+        if (imports_limit(launch, &run, &err) < 0)
+            die("request", &err);
         events_set_sink(send_event, NULL);
+        /* After a program there is nobody to tell: standard error is its own, and it may have closed
+         * or filled the channel. The server sees the end. */
         if (answer(&w, &run, &err) < 0)
-            die("report", &err);
+            _exit(1);
     }
     wait_for_end();
 }

@@ -1,4 +1,5 @@
-"""The corpus of programs: good ones that must pass and bad ones that must be refused.
+"""The corpus of programs: good ones that must pass, bad ones that the policy must refuse before they run,
+and caught ones that it cannot see through and that another wall must stop while they run.
 
 A file holds many programs. `### name` starts one; everything up to the next is its text. The rest of
 the notation is comments, which are sent along, but for the settings, so that lines count from 1:
@@ -7,6 +8,12 @@ the notation is comments, which are sent along, but for the settings, so that li
     #> 42                     a line of the expected stdout (good)
     #= 42                     the expected result as JSON (good; without it: not checked)
     #! import 1               a violation: rule and line (bad); all of them, in order
+    #@ guard attribute 3      the first security event: layer, rule and line (caught); or
+    #@ python TypeError 3     no wall of ours: CPython itself has nothing there, and says so
+                              (several lines: one of them, for it depends on the isolation mode)
+    #+ read the canary        what the program does where nothing stops it (harm)
+
+Programs that are to do harm name it by holes, which fill() fills: {trace}, {secret} and so on.
 """
 
 import json
@@ -31,6 +38,8 @@ class Case:
     stdout: str = ""
     result: object = UNSET
     violations: list = field(default_factory=list)  # (rule, line)
+    walls: list = field(default_factory=list)  # (layer, rule or exception, line)
+    harm: str = ""
     settings: list = field(default_factory=list)  # as written
 
     def __str__(self):
@@ -62,6 +71,11 @@ def _case(file, name, lines):
         elif line.startswith("#!"):
             rule, number = line[2:].split()
             case.violations.append((rule, int(number)))
+        elif line.startswith("#@"):
+            layer, rule, number = line[2:].split()
+            case.walls.append((layer, rule, int(number)))
+        elif line.startswith("#+"):
+            case.harm = line[2:].strip()
     return case
 
 
@@ -78,9 +92,24 @@ def read(path):
     return out
 
 
+def folder(name):
+    return [case for path in sorted((HERE / name).glob("*.txt")) for case in read(path)]
+
+
 def good():
-    return [c for p in sorted((HERE / "good").glob("*.txt")) for c in read(p)]
+    return folder("good")
 
 
 def bad():
-    return [c for p in sorted((HERE / "bad").glob("*.txt")) for c in read(p)]
+    return folder("bad")
+
+
+def caught():
+    return folder("caught")
+
+
+def fill(code, values):
+    """@code with its holes filled: `{name}` for every name in @values, other braces as they are."""
+    for name, value in values.items():
+        code = code.replace("{" + name + "}", str(value))
+    return code

@@ -193,6 +193,16 @@ def without_the_text_columns_count_bytes():
 
 
 @test
+def a_long_name_is_cut_between_characters_so_that_its_refusal_can_travel():
+    long = "a" + "汉" * 100
+    code = f"import {long}, {'b' * 20000}\nfrom .{long} import c\nfrom {long} import d\nx.__{long}__\nf(__{long}__=1)"
+    for v in judge(code)["violations"]:
+        if len(v["message"].encode()) > 300 or "a汉" not in v["message"] and "bbb" not in v["message"]:
+            return f"{v['line']}: {v['message']!r}"
+    return expect(len(judge(code)["violations"]), 6)
+
+
+@test
 def violations_come_in_source_order():
     code = "@a.__code__\ndef f(x: b.__dict__ = c.__mro__) -> d.__self__:\n  e.__func__\nopen()\nimport os"
     return expect(

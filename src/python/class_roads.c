@@ -1,0 +1,222 @@
+/* Roads through classes: see class_roads.h. Runs in the worker on behalf of a hostile program; in
+ * the zygote and for library code everything is passed on as it is. */
+#include "python/class_roads.h"
+
+#include <Python.h>
+#include <stdbool.h>
+
+#include "base/macros.h"
+#include "python/compat.h"
+#include "python/events.h"
+#include "python/guard_readers.h"
+#include "python/guard_trust.h"
+#include "python/guards.h"
+#include "python/roads.h"
+
+static newfunc real_type_new;
+static setattrofunc real_type_setattro;
+
+static bool name_in(PyObject *name, const char *const *names)
+{
+    for (; PyUnicode_Check(name) && *names; names++)
+        if (PyUnicode_CompareWithASCIIString(name, *names) == 0)
+            return true;
+    return false;
+}
+
+/* ---- ExceptionGroup.split ---- */
+
+static PyObject *group_type; /* BaseExceptionGroup; borrowed, lives as long as the interpreter */
+static PyObject *real_split; /* owned: its method */
+static PyObject *own_split;  /* owned: what stands for it now */
+/* owned set of the classes that exception groups of the program derive from */
+static PyObject *group_bases;
+
+static int refuse_split(void)
+{
+    static const char detail[] = "'split' of an exception group may not be replaced";
+    events_report(LAYER_GUARD, 0, "attribute", detail,
+                  "Override derive(), which split() and subgroup() call");
+    PyErr_SetString(events_violation_type, detail);
+    return -1;
+}
+
+static PyObject *split_get(PyObject *self, PyObject *object, PyObject *type)
+{
+    return object ? Py_TYPE(real_split)->tp_descr_get(real_split, object, type) : Py_NewRef(self);
+}
+
+/* A data descriptor, so that an attribute of the exception itself does not come first. */
+static int split_set(PyObject *self _unused_, PyObject *object _unused_, PyObject *value _unused_)
+{
+    return refuse_split();
+}
+
+static PyTypeObject split_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "method",
+    .tp_basicsize = sizeof(PyObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_descr_get = split_get,
+    .tp_descr_set = split_set,
+};
+
+/* @type has just been made. What it derives from is remembered, for it could be changed later. */
+static int check_group(PyTypeObject *type)
+{
+    PyObject *mro = type->tp_mro; /* borrowed */
+    for (Py_ssize_t i = 0; mro && i < PyTuple_GET_SIZE(mro); i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
+        if ((PyObject *)base == group_type)
+            return 0;
+        auto_py PyObject *dict = guards_type_dict(base);
+        if (PyDict_GetItemString(dict, "split"))
+            return refuse_split();
+        if (PySet_Add(group_bases, (PyObject *)base) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static bool is_split_of_group(PyObject *type, PyObject *name)
+{
+    return PyUnicode_CompareWithASCIIString(name, "split") == 0 &&
+           (type == group_type || PySet_Contains(group_bases, type) != 0);
+}
+
+static int fix_split(void)
+{
+    if (guards_type_ready(&split_type) < 0 || !(group_bases = PySet_New(NULL)))
+        return -1;
+    group_type = PyDict_GetItemString(PyEval_GetBuiltins(), "BaseExceptionGroup");
+    auto_py PyObject *dict = group_type ? guards_type_dict((PyTypeObject *)group_type) : NULL;
+    real_split = dict ? Py_XNewRef(PyDict_GetItemString(dict, "split")) : NULL;
+    own_split = real_split ? PyObject_New(PyObject, &split_type) : NULL;
+    if (!own_split || PyDict_SetItemString(dict, "split", own_split) < 0)
+        return -1;
+    PyType_Modified((PyTypeObject *)group_type);
+    return 0;
+}
+
+/* ---- new classes ---- */
+
+/* What a class statement puts into every namespace by itself, in one version of CPython or another;
+ * and __match_args__, which the policy has judged there and which leads only to what is guarded
+ * itself. */
+static const char *const from_class[] = {"__module__",
+                                         "__qualname__",
+                                         "__classcell__",
+                                         "__orig_bases__",
+                                         "__annotations__",
+                                         "__static_attributes__",
+                                         "__firstlineno__",
+                                         "__classdictcell__",
+                                         "__annotate_func__",
+                                         "__annotate__",
+                                         "__conditional_annotations__",
+                                         "__match_args__",
+                                         NULL};
+/* What functions of the library add to a program's namespace while they pass it on. */
+static const char *const from_library[] = {"__dataclass_fields__",
+                                           "__dataclass_params__",
+                                           "__required_keys__",
+                                           "__optional_keys__",
+                                           "__readonly_keys__",
+                                           "__mutable_keys__",
+                                           "__total__",
+                                           "__closed__",
+                                           "__extra_items__",
+                                           "__parameters__",
+                                           "__abstractmethods__",
+                                           "__weakref__",
+                                           "__reduce_ex__",
+                                           "__new_member__",
+                                           "__protocol_attrs__",
+                                           "__non_callable_proto_members__",
+                                           NULL};
+
+static int judge_namespace(PyObject *namespace, bool passed_on)
+{
+    PyObject *key, *value;
+    Py_ssize_t pos = 0;
+    while (PyDict_Next(namespace, &pos, &key, &value)) {
+        if (!PyUnicode_Check(key) || name_in(key, from_class) ||
+            (passed_on && name_in(key, from_library)))
+            continue;
+        /* an exact str: one of a class of the program's could say that it equals another */
+        auto_py PyObject *name = PyUnicode_FromObject(key);
+        if (!name || roads_judge_name(name, USE_DEFINE) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Class statements arrive here too and have been judged by the policy: they pass again. */
+static PyObject *type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    if (!guards_armed)
+        return real_type_new(type, args, kwargs);
+    if (PyTuple_GET_SIZE(args) == 3 && PyDict_Check(PyTuple_GET_ITEM(args, 2))) {
+        bool passed_on = !guards_caller_is_program();
+        if ((!passed_on || guards_passed_on_by_program(PASSES_CLASS)) &&
+            judge_namespace(PyTuple_GET_ITEM(args, 2), passed_on) < 0)
+            return NULL;
+    }
+    PyObject *made = real_type_new(type, args, kwargs);
+    if (made && PyType_Check(made) &&
+        PyType_IsSubtype((PyTypeObject *)made, (PyTypeObject *)group_type) &&
+        check_group((PyTypeObject *)made) < 0)
+        Py_CLEAR(made);
+    return made;
+}
+
+/* ---- attributes of classes ---- */
+
+static int type_setattro(PyObject *type, PyObject *name, PyObject *value)
+{
+    if (guards_armed && PyUnicode_Check(name)) {
+        auto_py PyObject *exact = PyUnicode_FromObject(name);
+        if (!exact || (guards_caller_is_program() && roads_judge_name(exact, USE_SET) < 0))
+            return -1;
+        if (is_split_of_group(type, exact))
+            return refuse_split();
+    }
+    return real_type_setattro(type, name, value);
+}
+
+/* @metatype and those derived from it that have inherited the slot. */
+static int put_setattro(PyTypeObject *metatype)
+{
+    if (metatype->tp_setattro == real_type_setattro)
+        metatype->tp_setattro = type_setattro;
+    auto_py PyObject *list = PyObject_CallMethod((PyObject *)metatype, "__subclasses__", NULL);
+    for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++)
+        if (put_setattro((PyTypeObject *)PyList_GET_ITEM(list, i)) < 0)
+            return -1;
+    return list ? 0 : -1;
+}
+
+/* type.__setattr__ and __delattr__ call the slot's function directly. */
+static int put_wrapper(PyObject *dict, const char *name)
+{
+    PyObject *found = PyDict_GetItemString(dict, name); /* borrowed */
+    if (!found || !Py_IS_TYPE(found, &PyWrapperDescr_Type)) {
+        PyErr_Format(PyExc_SystemError, "type.%s is not as expected", name);
+        return -1;
+    }
+    ((PyWrapperDescrObject *)found)->d_wrapped = (void *)type_setattro;
+    return 0;
+}
+
+int class_roads_init(void)
+{
+    if (real_type_new)
+        return 0;
+    real_type_new = PyType_Type.tp_new;
+    PyType_Type.tp_new = type_new;
+    real_type_setattro = PyType_Type.tp_setattro;
+    auto_py PyObject *dict = guards_type_dict(&PyType_Type);
+    if (put_setattro(&PyType_Type) < 0 || put_wrapper(dict, "__setattr__") < 0 ||
+        put_wrapper(dict, "__delattr__") < 0)
+        return -1;
+    return fix_split();
+}
