@@ -109,9 +109,21 @@ static int add_oauth(struct access *a, const struct access_options *o, struct er
     return a->issuer && a->resource ? 0 : err_nomem(err);
 }
 
+/* OpenSSL reads its configuration when it is first used, which must be before the server seals
+ * itself: later it could not, and would go by its defaults without a word. */
+static int wake_openssl(struct err *err)
+{
+    uint8_t hash[TOKEN_HASH];
+    return token_hash("", 0, hash) < 0
+               ? err_set(err, ERR_UNSUPPORTED, "this OpenSSL, as it is configured, has no SHA-256")
+               : 0;
+}
+
 static int open_doors(struct access *a, const struct access_options *o, struct err *err)
 {
     a->rate_limit = o->rate_limit;
+    if (wake_openssl(err) < 0)
+        return -1;
     if (add_token(a, o->token, err) < 0 || add_file(a, o->tokens_file, err) < 0 ||
         add_oauth(a, o, err) < 0 || challenges_init(&a->challenges, o, err) < 0)
         return -1;

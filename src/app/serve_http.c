@@ -50,7 +50,8 @@ static void on_state(void *ctx, const struct engine_info *info)
         if (!s->served)
             log_line(LOG_INFO, "the self-test has passed: programs can be run");
         s->served = true;
-        notify_say(&s->notify, "READY=1\nSTATUS=Serving");
+        if (!s->gate.stopping)
+            notify_say(&s->notify, "READY=1\nSTATUS=Serving");
     } else if (info->failure && !s->served && s->status == EXIT_OK) {
         log_line(LOG_ERROR, "refusing to serve; `vivarium doctor` tells more");
         s->status = EXIT_REFUSED;

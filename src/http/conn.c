@@ -85,6 +85,8 @@ static void take_whole(struct http_request *r)
     s->stats.requests++;
     s->stats.busy++;
     s->on_request(s->ctx, r);
+    if (r->open) /* the answer may be long in coming, and nobody reads it again */
+        buf_done(&r->body);
 }
 
 /* Take what can be taken of the @n bytes at @p; the number taken is returned. */

@@ -155,13 +155,32 @@ void conn_linger(struct http_request *r, uint64_t now)
     conn_set_deadline(r, now, HTTP_LINGER_MS * HTTP_MS);
 }
 
+/* Too much waits for peers that do not read. Who has the most of it goes, and not who comes last:
+ * else one such client could have the answers of all others thrown away. */
+static void drop_the_slowest(struct http_server *s)
+{
+    while (s->unsent > s->limits.max_unsent_total) {
+        struct http_request *most = NULL;
+        struct http_request *r;
+        TAILQ_FOREACH(r, &s->conns, link) {
+            if (r->phase != CONN_DEAD && r->unsent > (most ? most->unsent : 0))
+                most = r;
+        }
+        if (!most)
+            return;
+        s->unsent -= most->unsent;
+        most->unsent = 0;
+        conn_drop(most);
+    }
+}
+
 void conn_sent(struct http_request *r)
 {
     struct http_server *s = r->server;
     conn_count_unsent(r);
-    if (s->unsent > s->limits.max_unsent_total && r->unsent > 0) {
-        conn_drop(r);
-    } else if (r->unsent > 0 && !r->write_deadline) {
+    if (s->unsent > s->limits.max_unsent_total)
+        drop_the_slowest(s);
+    if (r->phase != CONN_DEAD && r->unsent > 0 && !r->write_deadline) {
         uint64_t now = clock_mono_ns();
         r->written_before = carrier_written(r->carrier);
         r->write_deadline = now + s->limits.write_ms * HTTP_MS;
@@ -207,10 +226,16 @@ void conn_answered(struct http_request *r)
         carrier_set_reading(r->carrier, true);
 }
 
-static void time_out(struct http_request *r)
+static void time_out(struct http_request *r, uint64_t now)
 {
+    bool idle = r->phase == CONN_READING && guard_is_idle(&r->guard);
+    /* The last answer is still being read, at a pace that check_writing() finds good enough. */
+    if (idle && carrier_unsent(r->carrier) > 0) {
+        r->deadline = now + r->server->limits.idle_ms * HTTP_MS;
+        return;
+    }
     r->server->stats.timed_out++;
-    if (r->phase == CONN_READING && !guard_is_idle(&r->guard))
+    if (r->phase == CONN_READING && !idle)
         conn_refuse(r, 408, "The request did not come in time.");
     else
         conn_drop(r);
@@ -239,7 +264,7 @@ void conn_on_timer(evutil_socket_t fd _unused_, short what _unused_, void *arg)
         check_writing(r, now);
     if (r->phase != CONN_DEAD && r->deadline && now >= r->deadline) {
         if (!r->open)
-            time_out(r);
+            time_out(r, now);
         else if (carrier_peer_gone(r->carrier))
             conn_drop(r);
         else

@@ -34,15 +34,15 @@ struct http_limits {
     size_t max_body_bytes;     /* of one request, after chunks are joined [4 MiB] */
     size_t max_buffered_bytes; /* bodies of all requests that are not yet whole [64 MiB] */
     size_t max_unsent_bytes;   /* of one stream; see http_stream_send() [1 MiB] */
-    size_t max_unsent_total;  /* of all connections; past it the one that would send is dropped [256
-                                 MiB] */
-    unsigned max_connections; /* open at once [4096, and never more than RLIMIT_NOFILE - 256] */
-    unsigned max_per_address; /* of one IPv4 address or IPv6 /64 [half of max_connections] */
-    uint32_t first_byte_ms;   /* from accept to the first byte, TLS handshake included [10 s] */
-    uint32_t head_ms;         /* from the first byte of a request to its whole head [10 s] */
-    uint32_t request_ms;      /* from the first byte of a request to its last [60 s] */
-    uint32_t idle_ms;         /* between requests of one connection [120 s] */
-    uint32_t write_ms;        /* the peer must take some bytes, or all, within this time [30 s] */
+    size_t max_unsent_total;   /* of all connections; past it those with the most of it are dropped
+                                  [256 MiB] */
+    unsigned max_connections;  /* open at once [4096, and never more than RLIMIT_NOFILE - 256] */
+    unsigned max_per_address;  /* of one IPv4 address or IPv6 /64 [half of max_connections] */
+    uint32_t first_byte_ms;    /* from accept to the first byte, TLS handshake included [10 s] */
+    uint32_t head_ms;          /* from the first byte of a request to its whole head [10 s] */
+    uint32_t request_ms;       /* from the first byte of a request to its last [60 s] */
+    uint32_t idle_ms;          /* between an answer and the next request [120 s] */
+    uint32_t write_ms;         /* the peer must take some bytes, or all, within this time [30 s] */
 };
 
 struct http_options {
@@ -124,7 +124,8 @@ const char *http_header(const struct http_request *r, const char *name);
  * refused a second Host, Content-Length, Content-Type, Authorization or Origin. */
 size_t http_header_count(const struct http_request *r, const char *name);
 const char *http_header_nth(const struct http_request *r, const char *name, size_t i);
-/* The body, NUL-terminated for convenience (it may hold NULs). Never NULL. */
+/* The body, NUL-terminated for convenience (it may hold NULs). Never NULL. It is there while
+ * on_request runs; afterwards it is empty, so that a request that waits holds no megabytes. */
 const char *http_body(const struct http_request *r, size_t *ret_len);
 /* As announced; SIZE_MAX while a chunked body is not yet there. In on_request the body's length. */
 size_t http_content_length(const struct http_request *r);

@@ -82,10 +82,18 @@ static struct session *session_new(struct web *w, const struct web_caller *calle
     return s;
 }
 
+static bool has_room(const struct web *w, const struct web_caller *caller)
+{
+    unsigned own = 0;
+    for (const struct session *s = w->sessions; s; s = s->next)
+        own += s->caller.who == caller->who;
+    return w->n_sessions < WEB_MAX_SESSIONS && own < WEB_MAX_SESSIONS_OF_ONE;
+}
+
 void session_serve(const struct visit *v, const struct web_caller *caller)
 {
     struct web *w = v->web;
-    struct session *s = w->n_sessions < WEB_MAX_SESSIONS ? session_new(w, caller) : NULL;
+    struct session *s = has_room(w, caller) ? session_new(w, caller) : NULL;
     if (!s) {
         w->o.gate.leave(w->o.gate.ctx, caller);
         web_refuse(v, 503, (struct http_field){"Retry-After", "5"},

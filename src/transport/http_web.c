@@ -242,7 +242,6 @@ static void flush(struct web *w, uint64_t now)
     if (stats.connections > 0 && now < w->give_up_ns)
         return;
     w->phase = WEB_ENDED;
-    w->o.gate.on_end(w->o.gate.ctx);
 }
 
 /* What is under way may end by itself, then it is stopped, then it is no longer waited for. */
@@ -274,6 +273,8 @@ static void on_tick(void *ctx)
         flush(w, now);
     if (w->phase != WEB_ENDED)
         loop_timer_arm(w->tick, w->phase == WEB_SERVING ? TICK_NS : STOPPING_TICK_NS);
+    else
+        w->o.gate.on_end(w->o.gate.ctx); /* which may free all of this */
 }
 
 void web_progress(struct web *w)

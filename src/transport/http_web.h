@@ -25,7 +25,9 @@
 
 #define WEB_QUIET_NS     15000000000u
 #define WEB_MAX_SESSIONS 2048 /* legacy sessions open at once */
-#define WEB_MAX_OPEN     64   /* messages of one session that are under way */
+#define WEB_MAX_SESSIONS_OF_ONE                                                                    \
+    (WEB_MAX_SESSIONS / 2) /* of one caller, so that there is room for another */
+#define WEB_MAX_OPEN 64    /* messages of one session that are under way */
 #define WEB_LARGE_BYTES                                                                            \
     16384 /* a body longer than this is read only from a caller who may send it */
 #define WEB_FLUSH_NS 2000000000u /* after everything has ended: for clients to read it */
@@ -86,7 +88,7 @@ unsigned web_port(const struct web *w);
 void web_stop(struct web *w, uint64_t grace_ns);
 
 /* Ends what is open. The handler's contexts must be alive. Not from inside a callback of its own,
- * but on_end is none. NULL is fine. */
+ * except on_end. NULL is fine. */
 void web_free(struct web *w);
 
 #endif

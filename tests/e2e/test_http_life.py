@@ -211,6 +211,24 @@ def test_the_service_manager_is_told(serve, tmp_path):
     assert server.wait() == 0
 
 
+def test_who_stops_before_it_is_ready_never_says_that_it_is(serve, tmp_path):
+    path, listener = notifications(tmp_path)
+    server = serve({"NOTIFY_SOCKET": path})
+    connection, _ = server.begin("6 * 7")
+    server.signal()
+    assert connection.answer().message()["result"]["structuredContent"]["result"] == 42
+    assert server.wait() == 0
+    listener.settimeout(0)
+    seen = []
+    while not seen or seen[-1] is not None:
+        try:
+            seen.append(listener.recv(4096).decode())
+        except BlockingIOError:
+            seen.append(None)
+    told = [one for one in seen if one and one.startswith(("READY=1", "STOPPING=1"))]
+    assert told[-1].startswith("STOPPING=1")
+
+
 def test_an_abstract_notify_socket_works_and_a_wrong_one_is_an_error(serve):
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     name = f"vivarium-test-{os.getpid()}"

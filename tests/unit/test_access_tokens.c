@@ -1,9 +1,15 @@
 /* The tokens file, tokens made for it, and the rate limit. */
 #include "access/tokens.h"
 
+#include <openssl/objects.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/access.h"
 #include "access/rate.h"
 #include "base/str.h"
 #include "catalog/profiles.h"
+#include "sys/fd.h"
 #include "tap.h"
 
 #define HASH                                                                                       \
@@ -275,6 +281,35 @@ TEST(zero_is_no_limit)
     for (int i = 0; i < 100000; i++)
         REQUIRE(rate_take(&r, 0, &wait));
     CHECK(wait == 7);
+}
+
+/* ---- OpenSSL ---- */
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    REQUIRE(f && fputs(text, f) >= 0 && fclose(f) == 0 && chmod(path, 0600) == 0);
+}
+
+/* Later, sealed, it could not. What shows it is a name that only the configuration has; nothing in
+ * this program has used OpenSSL before. */
+TEST(openssl_has_read_its_configuration_before_anybody_comes_in)
+{
+    char conf[] = "/tmp/test_access_conf.XXXXXX";
+    char tokens[] = "/tmp/test_access_tokens.XXXXXX";
+    auto_close int conf_fd = mkstemp(conf);
+    auto_close int tokens_fd = mkstemp(tokens);
+    REQUIRE(conf_fd >= 0 && tokens_fd >= 0 && setenv("OPENSSL_CONF", conf, 1) == 0);
+    write_file(conf, "openssl_conf = all\n[all]\noid_section = names\n"
+                     "[names]\nvivariumTest = 1.2.3.4.5\n");
+    write_file(tokens, "ci " HASH "\n");
+    last = (struct err)ERR_INIT;
+    struct access *a = access_new(&(struct access_options){.tokens_file = tokens}, &last);
+    unlink(conf);
+    unlink(tokens);
+    CHECK_STR(last.text, "");
+    CHECK(a && OBJ_sn2nid("vivariumTest") != NID_undef);
+    access_free(a);
 }
 
 int main(void)

@@ -144,6 +144,28 @@ TEST(four_mebibytes_go_in_and_out)
     finish();
 }
 
+TEST(the_body_of_a_request_that_waits_is_not_kept)
+{
+    size_t n = 1;
+    serve(none());
+    int fd = client();
+    char *body = calloc(1, 2 * MIB);
+    REQUIRE(body);
+    say(fd, "POST /wait HTTP/1.1\r\n" H "Content-Length: 2097152\r\n\r\n");
+    CHECK(say_n(fd, body, 2 * MIB));
+    UNTIL(t.waiting);
+    CHECK_STR(http_body(t.waiting, &n), "");
+    CHECK(n == 0);
+    http_answer(t.waiting, 200, NULL, 0, "text/plain", "done", 4);
+    char *got = hear(fd, "done", NULL);
+    CHECK(strstr(got, "200 OK"));
+    free(got);
+    ask(fd, "POST /echo HTTP/1.1\r\n" H "Content-Length: 5\r\n\r\nagain", "\r\n\r\nagain");
+    close(fd);
+    finish();
+    free(body);
+}
+
 TEST(an_expecting_client_is_told_to_go_on)
 {
     serve(none());

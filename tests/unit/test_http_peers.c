@@ -368,6 +368,61 @@ TEST(requests_of_a_peer_that_does_not_read_are_not_worked_on)
     free(filler);
 }
 
+/* Read @n bytes; false: the server has closed before. */
+static bool swallow(int fd, size_t n)
+{
+    static char piece[MIB];
+    size_t seen = 0;
+    uint64_t end = clock_mono_ns() + PATIENCE_NS;
+    while (seen < n && clock_mono_ns() < end) {
+        ssize_t got = recv(fd, piece, sizeof(piece), 0);
+        if (got == 0 || (got < 0 && errno != EAGAIN))
+            break;
+        seen += got > 0 ? (size_t)got : 0;
+        if (got < 0)
+            turn();
+    }
+    return seen >= n;
+}
+
+TEST(a_client_that_reads_slowly_gets_all_of_its_answer_before_it_counts_as_idle)
+{
+    t.big = 20 * MIB;
+    filler = calloc(1, t.big);
+    serve((struct http_limits){.idle_ms = 50});
+    int fd = client();
+    say(fd, GET("/big"));
+    UNTIL(t.requests == 1);
+    for (uint64_t end = clock_mono_ns() + 300000000; clock_mono_ns() < end;)
+        turn();
+    CHECK(swallow(fd, t.big));
+    UNTIL(stats().connections == 0); /* now it is idle */
+    close(fd);
+    finish();
+    free(filler);
+}
+
+TEST(a_peer_that_does_not_read_cannot_have_the_answers_of_others_thrown_away)
+{
+    t.big = 50 * MIB;
+    filler = calloc(1, t.big);
+    serve((struct http_limits){.max_unsent_total = 55 * MIB});
+    int slow = client();
+    int other = client();
+    say(slow, GET("/big"));
+    UNTIL(t.requests == 1);
+    t.big = 30 * MIB;
+    say(other, GET("/big"));
+    UNTIL(t.requests == 2);
+    CHECK(swallow(other, t.big));
+    CHECK(!swallow(slow, 50 * MIB));
+    CHECK(stats().connections == 1);
+    close(slow);
+    close(other);
+    finish();
+    free(filler);
+}
+
 TEST(what_is_unsent_in_total_is_bounded)
 {
     t.big = 20 * MIB;

@@ -20,7 +20,7 @@ static struct {
     unsigned n_kept, messages, gone, stops, sessions, callers;
     bool end_on_stop;
     const char *why_not; /* not ready */
-    bool refuse, ended;
+    bool refuse, ended, free_at_end;
 } world;
 static struct loop *loop;
 static struct web *web;
@@ -127,6 +127,10 @@ static void write_metrics(void *ctx _unused_, struct exposition *e)
 static void on_end(void *ctx _unused_)
 {
     world.ended = true;
+    if (world.free_at_end) {
+        web_free(web);
+        web = NULL;
+    }
     loop_stop(loop);
 }
 
@@ -463,15 +467,33 @@ TEST(a_protocol_that_never_answers_is_not_waited_for)
     CHECK(world.stops == 1 && world.gone == 1);
 }
 
+static void stop_at_once(void)
+{
+    on_loop(stop_now);
+}
+
+TEST(the_server_can_be_freed_when_it_says_that_everything_has_ended)
+{
+    world.free_at_end = true;
+    open_web(true);
+    serve(stop_at_once);
+    CHECK(world.ended && !web);
+}
+
 /* ---- bounds ---- */
+
+#define OTHER "Authorization: other\r\n"
 
 static void open_too_many(void)
 {
     static int fds[WEB_MAX_SESSIONS];
     for (size_t i = 0; i < WEB_MAX_SESSIONS; i++) {
         fds[i] = dial();
-        say(fds[i], "GET /sse HTTP/1.1\r\n" HOST "\r\n");
+        say(fds[i], i < WEB_MAX_SESSIONS_OF_ONE ? "GET /sse HTTP/1.1\r\n" HOST "\r\n"
+                                                : "GET /sse HTTP/1.1\r\n" HOST OTHER "\r\n");
         hear(fds[i], "\n\n");
+        if (i + 1 == WEB_MAX_SESSIONS_OF_ONE)
+            CHECK(has(ask("GET /sse HTTP/1.1\r\n" HOST "\r\n"), "HTTP/1.1 503 "));
     }
     const char *answer = ask("GET /sse HTTP/1.1\r\n" HOST "\r\n");
     CHECK(has(answer, "HTTP/1.1 503 ") && has(answer, "Retry-After"));
@@ -486,7 +508,7 @@ static void open_too_many(void)
         close(fds[i]);
 }
 
-TEST(the_number_of_sessions_is_bounded_and_places_become_free_again)
+TEST(the_number_of_sessions_is_bounded_for_each_caller_and_places_become_free_again)
 {
     struct rlimit files;
     REQUIRE(getrlimit(RLIMIT_NOFILE, &files) == 0);
