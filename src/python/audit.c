@@ -100,7 +100,7 @@ static const struct rule rules[] = {
      no_remedy},
     {"pickle.", REFUSE, 0, OVERRIDE | SCIENCE, "unpickle", "Use json to store and load data"},
     {"exec", READERS, MAY_EXECUTE, OVERRIDE | SCIENCE, "execute code", no_remedy},
-    {"compile", JUDGE_TEXT, MAY_COMPILE, OVERRIDE, "compile", no_remedy},
+    {"compile", JUDGE_TEXT, MAY_COMPILE | MAY_COMPILE_LIBRARY, OVERRIDE, "compile", no_remedy},
     {"cpython.", REFUSE, 0, OVERRIDE, "run the interpreter's own start-up code", no_remedy},
     {"builtins.input", REFUSE, 0, NOTHING, "read from the keyboard",
      "Put the input into the program as a variable"},
@@ -213,6 +213,18 @@ static bool may_open(const char *event, PyObject *args, unsigned reader)
            ((reader & MAY_OPEN) && text_in_library(text));
 }
 
+/* May a text be compiled without being judged? A module of the library that has no compiled file
+ * beside it, when the importer loads it; and what is only parsed. */
+static bool may_compile(PyObject *args, unsigned reader)
+{
+    PyObject *file = PyTuple_GET_SIZE(args) > 1 ? PyTuple_GET_ITEM(args, 1) : Py_None;
+    const char *path = PyUnicode_Check(file) ? PyUnicode_AsUTF8(file) : NULL;
+    PyErr_Clear();
+    if (reader & MAY_COMPILE_LIBRARY)
+        return path && !strstr(path, "/..") && text_in_library(path);
+    return reader != 0;
+}
+
 /* No finaliser of the program's may run while one of its texts is being judged. */
 static int judge_alone(const struct rule *rule, PyObject *source)
 {
@@ -264,9 +276,10 @@ static int on_event(const char *event, PyObject *args, void *ctx _unused_)
         return threads_count(event);
     if (rule->verdict == JUDGE_NAME)
         return judge_name(rule, event, args);
-    if (rule->readers == MAY_OPEN  ? may_open(event, args, reader)
-        : rule->readers & MAY_PAIR ? may_pair(reader)
-                                   : reader != 0)
+    if (rule->readers == MAY_OPEN     ? may_open(event, args, reader)
+        : rule->readers & MAY_PAIR    ? may_pair(reader)
+        : rule->readers & MAY_COMPILE ? may_compile(args, reader)
+                                      : reader != 0)
         return 0;
     if (rule->verdict != JUDGE_TEXT)
         return refuse(rule, event, "");

@@ -17,10 +17,11 @@ enum guard_group {
     MAY_OPEN = 1 << 7,          /* read files and list folders of the library's own */
     MAY_UNMARSHAL = 1 << 8,     /* marshal.loads */
     MAY_PAIR = 1 << 9, /* socket objects, when called by one of these for a socketpair … */
-    MAY_PAIR_ITSELF = 1 << 10,   /* … and whoever calls */
-    WRAPS_FOR_LIBRARY = 1 << 11, /* a library function's own __dict__, for library callers */
-    MAY_MAKE_FUNCTION = 1 << 12, /* a function from the code of one that the program has */
-    PASSES_CLASS = 1 << 13,      /* makes classes of namespaces that its caller gives it */
+    MAY_PAIR_ITSELF = 1 << 10,     /* … and whoever calls */
+    WRAPS_FOR_LIBRARY = 1 << 11,   /* a library function's own __dict__, for library callers */
+    MAY_MAKE_FUNCTION = 1 << 12,   /* a function from the code of one that the program has */
+    MAY_COMPILE_LIBRARY = 1 << 14, /* compile a file of the library's own */
+    PASSES_CLASS = 1 << 13,        /* makes classes of namespaces that its caller gives it */
 };
 
 struct guard_reader {

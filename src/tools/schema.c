@@ -57,15 +57,19 @@ static void put_type(struct json_out *out, const char *type)
         json_put_raw(out, "{\"type\":\"string\"}", strlen("{\"type\":\"string\"}"));
         return;
     }
-    json_key(out, "type");
     if (!strchr(type, '|')) {
-        json_put_str(out, type);
+        json_pair_str(out, "type", type);
         return;
     }
+    /* Not an array of types: that is as valid, but some clients read only one. */
+    json_key(out, "anyOf");
     json_open_array(out);
     for (const char *p = type; p;) {
         const char *bar = strchr(p, '|');
+        json_open_object(out);
+        json_key(out, "type");
         json_put_strn(out, p, bar ? (size_t)(bar - p) : strlen(p));
+        json_close_object(out);
         p = bar ? bar + 1 : NULL;
     }
     json_close_array(out);

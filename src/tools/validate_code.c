@@ -34,11 +34,8 @@ static void describe_validation(struct json_out *out)
 static void describe_analysis(struct json_out *out)
 {
     static const char *const levels[] = {"low", "medium", "high", NULL};
-    json_key(out, "analysis");
-    json_open_object(out);
-    json_key(out, "type");
-    json_put_raw(out, "[\"object\",\"null\"]", strlen("[\"object\",\"null\"]"));
-    json_pair_str(out, "description", "Counts; null when nothing could be analysed.");
+    schema_begin_property(out, "analysis", "object|null",
+                          "Counts; null when nothing could be analysed.");
     json_key(out, "properties");
     json_open_object(out);
     schema_property(out, "line_count", "integer", "Lines.");
@@ -51,7 +48,7 @@ static void describe_analysis(struct json_out *out)
     schema_property(out, "classes", "integer", "Classes defined.");
     schema_property(out, "imports", "string[]", "Modules imported, in order of appearance.");
     json_close_object(out);
-    json_close_object(out);
+    schema_end_property(out);
 }
 
 static void describe(const struct tools_env *env, struct json_out *out)

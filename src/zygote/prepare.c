@@ -87,6 +87,9 @@ static int tidy_sys(const struct msg_launch *launch)
     }
     if (PySys_SetObject("argv", argv) < 0 || PySys_SetObject("orig_argv", orig_argv) < 0)
         return -1;
+    /* There is nowhere to write to, and the attempt would be a security event of the program's. */
+    if (PySys_SetObject("dont_write_bytecode", Py_True) < 0)
+        return -1;
     /* a program that may import anything must not find the way back in */
     PyObject *modules = PyImport_GetModuleDict();
     if (PyDict_DelItemString(modules, "_vivarium") < 0)
