@@ -76,7 +76,7 @@ def pytest_sessionfinish():
 
 
 @pytest.fixture
-def harm(tmp_path_factory):
-    one = Harm(tmp_path_factory.mktemp("harm"))
+def harm():
+    one = Harm()
     yield one
     one.close()
