@@ -8,7 +8,7 @@ VENV   := .venv/bin/python
 FUZZ_SECONDS ?= 120
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test conformance check asan fuzz fuzz-short bench compare install dev-install dev serve-http test-fresh test-vm format clean
+.PHONY: help build demo test conformance check asan fuzz fuzz-short bench bench-http soak compare install dev-install dev serve-http test-fresh test-vm format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,14 @@ fuzz-short: build ## every fuzz target for some seconds
 bench: build ## measure, one table
 	@scripts/setup test bench
 	@$(VENV) tests/bench/bench.py $(BUILD)
+
+bench-http: build ## measure the server over HTTP, against the official TypeScript SDK
+	@scripts/setup test bench
+	@$(VENV) tests/bench/http_bench.py $(BUILD)
+
+soak: build ## mixed load over HTTP, with clients that vanish: SOAK_MINUTES, 30 by default
+	@scripts/setup test
+	@$(VENV) tests/bench/soak.py $(BUILD)
 
 compare: build ## the language policy beside RestrictedPython's, one table
 	@scripts/setup test compare

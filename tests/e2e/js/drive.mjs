@@ -1,26 +1,37 @@
-/* Drives a stdio server with an official TypeScript client, and prints what it saw as one JSON object.
+/* Drives a server with an official TypeScript client, and prints what it saw as one JSON object.
  *
- * usage: node drive.mjs old|legacy|auto|pinned COMMAND [ARGUMENT...]
- *   old     @modelcontextprotocol/sdk 1.x
- *   others  @modelcontextprotocol/client 2.x in that mode of version negotiation
+ * usage: node drive.mjs CLIENT stdio COMMAND [ARGUMENT...]
+ *        node drive.mjs CLIENT http|sse URL [TOKEN]
+ *   CLIENT  old: @modelcontextprotocol/sdk 1.x
+ *           legacy, auto, pinned: @modelcontextprotocol/client 2.x in that mode of version negotiation
  */
-const [mode, command, ...args] = process.argv.slice(2);
+const [mode, road, ...target] = process.argv.slice(2);
 
 const MODES = { legacy: 'legacy', auto: 'auto', pinned: { pin: '2026-07-28' } };
 
+/* @places: where the three transports are to be had. */
+function transport({ StdioClientTransport, StreamableHTTPClientTransport, SSEClientTransport }) {
+    if (road === 'stdio') return new StdioClientTransport({ command: target[0], args: target.slice(1) });
+    const headers = target[1] ? { Authorization: `Bearer ${target[1]}` } : {};
+    const Transport = road === 'sse' ? SSEClientTransport : StreamableHTTPClientTransport;
+    return new Transport(new URL(target[0]), { requestInit: { headers } });
+}
+
 async function connectOld() {
     const { Client } = await import('@modelcontextprotocol/sdk/client/index.js');
-    const { StdioClientTransport } = await import('@modelcontextprotocol/sdk/client/stdio.js');
+    const places = await Promise.all(
+        ['stdio', 'streamableHttp', 'sse'].map(name => import(`@modelcontextprotocol/sdk/client/${name}.js`)));
     const client = new Client({ name: 'tests', version: '1' });
-    await client.connect(new StdioClientTransport({ command, args }));
+    await client.connect(transport(Object.assign({}, ...places)));
     return client;
 }
 
 async function connectNew() {
-    const { Client } = await import('@modelcontextprotocol/client');
-    const { StdioClientTransport } = await import('@modelcontextprotocol/client/stdio');
-    const client = new Client({ name: 'tests', version: '1' }, { versionNegotiation: { mode: MODES[mode] } });
-    await client.connect(new StdioClientTransport({ command, args }));
+    const module = await import('@modelcontextprotocol/client');
+    const stdio = await import('@modelcontextprotocol/client/stdio');
+    const client = new module.Client(
+        { name: 'tests', version: '1' }, { versionNegotiation: { mode: MODES[mode] } });
+    await client.connect(transport({ ...module, ...stdio }));
     return client;
 }
 
@@ -60,5 +71,8 @@ seen.cancelled = await cancelled(call);
 seen.after = (await call({ code: 'result = "still here"' })).structuredContent.result;
 seen.validation = await client.callTool({ name: 'validate_code', arguments: { code: 'import os' } });
 seen.info = await client.callTool({ name: 'get_sandbox_info', arguments: {} });
+seen.prompts = (await client.listPrompts()).prompts.map(prompt => prompt.name);
+seen.prompt = await client.getPrompt({ name: 'explain_error', arguments: { code: '1 / 0' } });
+seen.templates = (await client.listResourceTemplates()).resourceTemplates.map(one => one.uriTemplate);
 await client.close();
 console.log(JSON.stringify(seen));
