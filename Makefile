@@ -1,5 +1,5 @@
 # A thin face over Meson. `make help` lists the targets.
-# BUILD=folder builds elsewhere; PREFIX=/usr and DESTDIR=folder direct `make install`.
+# BUILD=folder builds elsewhere; PREFIX=/usr and DESTDIR=folder direct `make install` and `make uninstall`.
 BUILD  ?= build
 PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
@@ -8,7 +8,7 @@ VENV   := .venv/bin/python
 FUZZ_SECONDS ?= 120
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test conformance check asan fuzz fuzz-short bench compare install dev-install dev serve-http test-fresh test-vm format clean
+.PHONY: help build demo test conformance check asan fuzz fuzz-short bench compare install uninstall dev-install dev serve-http test-fresh test-vm format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -66,6 +66,12 @@ install: build ## install below PREFIX, /usr/local by default
 	@meson configure $(BUILD) --prefix $(PREFIX)
 	@meson compile -C $(BUILD)
 	@meson install -C $(BUILD) --no-rebuild --quiet
+
+uninstall: ## remove what install put there; PREFIX and DESTDIR as they were
+	@scripts/setup build
+	@test -f $(BUILD)/build.ninja || meson setup --prefix $(PREFIX) $(BUILD) >/dev/null
+	@meson configure $(BUILD) --prefix $(PREFIX) && ninja --quiet -C $(BUILD) build.ninja
+	@scripts/uninstall $(BUILD)
 
 dev-install: build ## a virtual environment in .venv with test tools and the Python launcher
 	@scripts/setup test dev
