@@ -181,17 +181,16 @@ static int connect(struct history_db *d, const char *options, int flags, struct 
     return 0;
 }
 
-static int on_version(void *ctx, int columns, char **values, char **names _unused_)
-{
-    *(int *)ctx = columns == 1 && values[0] ? atoi(values[0]) : -1;
-    return 0;
-}
-
 /* *ret: 0 = it is empty. */
 static int check_version(const struct history_db *d, int *ret, struct err *err)
 {
+    sqlite3_stmt *s = NULL;
     int version = -1;
-    if (sqlite3_exec(d->db, "PRAGMA user_version", on_version, &version, NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v2(d->db, "PRAGMA user_version", -1, &s, NULL) == SQLITE_OK &&
+        sqlite3_step(s) == SQLITE_ROW)
+        version = sqlite3_column_int(s, 0);
+    int rc = sqlite3_finalize(s);
+    if (rc != SQLITE_OK || sqlite3_errcode(d->db) != SQLITE_OK)
         return history_db_error(d, "open the history", err);
     if (version != VERSION && version != 0)
         return err_set(err, ERR_INVALID,
@@ -204,7 +203,7 @@ static int check_version(const struct history_db *d, int *ret, struct err *err)
 
 static int prepare(struct history_db *d, bool durable, struct err *err)
 {
-    int version;
+    int version = 0;
     sqlite3_busy_timeout(d->db, HISTORY_LOCK_MS);
     /* A log that is soon folded in again, so that this never takes long; nothing in other folders.
      * With synchronous=OFF no call waits for the disk: what the machine's end may cost is the
@@ -252,7 +251,7 @@ int history_db_open_readonly(int dir_fd, struct history_db *ret, struct err *err
 {
     struct history_db d = {.dir_fd = dir_fd};
     struct err why = ERR_INIT;
-    int version;
+    int version = 0;
     int there = examine(0, &d, err);
     if (there <= 0) {
         *ret = d;
