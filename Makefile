@@ -1,5 +1,5 @@
 # A thin face over Meson. `make help` lists the targets.
-# BUILD=folder builds elsewhere; PREFIX=/usr and DESTDIR=folder direct `make install`.
+# BUILD=folder builds elsewhere; PREFIX=/usr and DESTDIR=folder direct `make install` and `make uninstall`.
 BUILD  ?= build
 PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
@@ -7,16 +7,21 @@ VENV   := .venv/bin/python
 # Of each target of `make fuzz`.
 FUZZ_SECONDS ?= 120
 
+# Quiet unless something is wrong; a terminal sees how far the compiler is.
+CONFIGURE = test -f $(BUILD)/build.ninja || { echo "configuring $(BUILD)/"; \
+	said=$$(meson setup --prefix $(PREFIX) $(BUILD) 2>&1) || { printf '%s\n' "$$said"; exit 1; }; }
+COMPILE = if [ -t 1 ]; then ninja -C $(BUILD); else echo "compiling into $(BUILD)/"; ninja --quiet -C $(BUILD); fi
+
 .DEFAULT_GOAL := build
-.PHONY: help build demo test conformance check asan fuzz fuzz-short bench bench-http soak compare install dev-install dev serve-http test-fresh test-vm format clean
+.PHONY: help build demo test conformance check asan fuzz fuzz-short bench bench-http soak compare install uninstall dev-install dev serve-http test-fresh test-vm format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## build everything into build/ (installs what is missing first)
 	@scripts/setup build
-	@test -f $(BUILD)/build.ninja || meson setup --prefix $(PREFIX) $(BUILD)
-	@meson compile -C $(BUILD)
+	@$(CONFIGURE)
+	@$(COMPILE)
 
 demo: build ## run the examples of the requirements through the real server
 	@$(PYTHON) scripts/demo.py $(BUILD)/vivarium
@@ -31,7 +36,7 @@ conformance: build ## the official conformance suite of the protocol, on both le
 
 check: ## format, clang-tidy, include lint, shellcheck, ruff
 	@scripts/setup build check
-	@test -f $(BUILD)/build.ninja || meson setup --prefix $(PREFIX) $(BUILD)
+	@$(CONFIGURE)
 	@tests/run --build $(BUILD) check
 
 asan: ## units and end to end under AddressSanitizer and UBSan, in build-asan/
@@ -72,8 +77,14 @@ test-vm: build ## the delegated cgroup, in a virtual machine that has nothing bu
 
 install: build ## install below PREFIX, /usr/local by default
 	@meson configure $(BUILD) --prefix $(PREFIX)
-	@meson compile -C $(BUILD)
+	@$(COMPILE)
 	@meson install -C $(BUILD) --no-rebuild --quiet
+
+uninstall: ## remove what install put there; PREFIX and DESTDIR as they were
+	@scripts/setup build
+	@$(CONFIGURE)
+	@meson configure $(BUILD) --prefix $(PREFIX) && ninja --quiet -C $(BUILD) build.ninja >/dev/null
+	@scripts/uninstall $(BUILD)
 
 dev-install: build ## a virtual environment in .venv with test tools and the Python launcher
 	@scripts/setup test dev

@@ -2,7 +2,7 @@
 
 _vivarium() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' word
-    local commands='serve run validate info doctor token help'
+    local commands='serve run validate info history doctor token help'
     local common='--help --version --env-file
         --timeout --max-timeout --max-output-size --max-code-size --enable-network
         --enable-filesystem --enable-data-science --allowed-imports --default-memory-limit
@@ -12,7 +12,7 @@ _vivarium() {
         --allowed-hosts --allowed-origins --tls-cert --tls-key --grace --cpu-limit --max-threads
         --work-size --work-files --max-artifacts --artifact-ttl --artifact-size --rate-limit
         --network-allow --network-deny --python --python-path --state-dir --audit-log
-        --log-level'
+        --history --history-rows --history-days --log-level'
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [[ $word == -* ]] && continue
@@ -30,6 +30,7 @@ _vivarium() {
         ;;
     --isolation) word='auto namespaces landlock' ;;
     --audit-log) word='on off required' ;;
+    --history) word='on off code' ;;
     --log-level) word='debug info warning error' ;;
     *) word= ;;
     esac
@@ -42,6 +43,7 @@ _vivarium() {
     run) word="$common --json --only-imports --memory-limit --use-container" ;;
     validate) word="$common --json" ;;
     info) word="$common --json --env --man" ;;
+    history) word="$common --json -n --failed" ;;
     doctor) word=$common ;;
     token) word='--help --version --rate --profiles --expires' ;;
     help) word=$commands ;;

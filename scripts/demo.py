@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 from examples import EXAMPLES, judge
@@ -25,9 +26,14 @@ def paint(text, style):
 class Client:
     """As much of an MCP client as the demonstration needs."""
 
-    def __init__(self, vivarium):
+    def __init__(self, vivarium, state):
         self.process = subprocess.Popen(
-            [vivarium, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            [vivarium, "serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=os.environ | {"SANDBOX_STATE_DIR": state},
         )
         self.last_id = 0
 
@@ -87,8 +93,10 @@ def show_execution(answer, millis):
             print(f"  {stream}:")
             print(indented(answer[stream]))
     if answer.get("success"):
-        print(f"  result: {json.dumps(answer['result'])}")
-        print(f"  variables: {', '.join(answer['variables']) or 'none'}")
+        if answer["result"] is not None:
+            print(f"  result: {json.dumps(answer['result'])}")
+        if answer["variables"]:
+            print(f"  variables: {', '.join(answer['variables'])}")
     else:
         print(f"  {answer.get('error_category')}: {answer.get('error')}")
     spent = f"{millis:.2f} ms from request to answer, isolation: {answer.get('isolation')}"
@@ -100,8 +108,9 @@ def show_validation(answer):
     print(f"  {validation['message']}")
     for error in validation["errors"]:
         print(f"    {error}")
+    lines = analysis["line_count"]
     print(
-        f"  {analysis['line_count']} lines, {analysis['character_count']} characters,"
+        f"  {lines} line{'' if lines == 1 else 's'}, {analysis['character_count']} characters,"
         f" complexity {analysis['estimated_complexity']}"
     )
     for line in answer["recommendations"]:
@@ -112,7 +121,8 @@ def show_info(answer):
     for name, profile in answer["security_profiles"].items():
         modules = ", ".join(profile["modules"][:8]) + (", …" if len(profile["modules"]) > 8 else "")
         print(f"  {name:13}{'on ' if profile['enabled'] else 'off'}  {modules}")
-    print("  limits: " + json.dumps(answer["resource_limits"]))
+    limits = [f"{name} {value}" for name, value in answer["resource_limits"].items() if value is not None]
+    print("  limits: " + ", ".join(limits))
 
 
 def show_answer(example, answer, millis):
@@ -124,11 +134,23 @@ def show_answer(example, answer, millis):
         show_info(answer)
 
 
-def main():
-    tree = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    client = Client(sys.argv[1] if len(sys.argv) > 1 else os.path.join(tree, "build", "vivarium"))
+def connect(vivarium, state):
+    """A client, when the server is ready to run programs: later times are those of programs alone."""
+    start = time.perf_counter()
+    client = Client(vivarium, state)
     server = client.start()["serverInfo"]
-    print(f"Connected to {server['name']} {server['version']}\n")
+    answer = client.request("tools/call", {"name": "execute_code", "arguments": {"code": "None"}})
+    if answer.get("isError"):
+        sys.exit(f"nothing can be run: {answer['structuredContent']['error']} (`vivarium doctor` tells more)")
+    print(
+        f"Connected to {server['name']} {server['version']}: interpreter started, walls tested, first program"
+        f" run after {time.perf_counter() - start:.2f} s\n"
+    )
+    return client
+
+
+def demonstrate(vivarium, state):
+    client = connect(vivarium, state)
     bad = 0
     for number, example in enumerate(EXAMPLES, 1):
         show_request(number, example)
@@ -145,7 +167,16 @@ def main():
     if status:
         print(paint(f"the server ended with exit status {status}", "red"))
     print(f"{len(EXAMPLES) - bad} of {len(EXAMPLES)} answers as expected")
+    if not bad and not status:
+        print("Next: `make install`, then let an MCP client start `vivarium serve` (README.md shows how).")
     return 1 if bad or status else 0
+
+
+def main():
+    tree = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    vivarium = sys.argv[1] if len(sys.argv) > 1 else os.path.join(tree, "build", "vivarium")
+    with tempfile.TemporaryDirectory(prefix="vivarium-demo-") as folder:
+        return demonstrate(vivarium, os.path.join(folder, "state"))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ int command_serve(const struct cli_command *command, struct cli *cli);
 int command_run(const struct cli_command *command, struct cli *cli);
 int command_validate(const struct cli_command *command, struct cli *cli);
 int command_info(const struct cli_command *command, struct cli *cli);
+int command_history(const struct cli_command *command, struct cli *cli);
 int command_doctor(const struct cli_command *command, struct cli *cli);
 int command_token(const struct cli_command *command, struct cli *cli);
 

@@ -40,6 +40,12 @@ static const struct cli_option info_options[] = {
     {"--man", NULL, NULL, "Print the same as a section of a man page."},
 };
 
+static const struct cli_option history_options[] = {
+    {"--json", NULL, NULL, "Print JSON: an array, or the one execution with ID as an object."},
+    {"-n", "N", NULL, "Show the newest N executions, 20 by default."},
+    {"--failed", NULL, NULL, "Show only what did not succeed."},
+};
+
 const struct cli_command cli_commands[] = {
     {"serve", NULL, "Serve MCP on standard input and output, or over HTTP.",
      "Serves the Model Context Protocol on standard input and output, one JSON message a line, "
@@ -65,6 +71,14 @@ const struct cli_command cli_commands[] = {
     {"info", NULL, "Show what is permitted, limited and proven here.",
      "Shows modules, limits and walls as they are in force with this configuration.", info_options,
      ARRAY_LEN(info_options), true, command_info},
+    {"history", "[ID]", "Show what ran, or one execution by its id.",
+     "Shows the executions of all servers that share this state folder, and those of `vivarium "
+     "run`,\n"
+     "newest first, from its history.db; with an execution_id, or a part of one, all that is "
+     "known\n"
+     "of that one. A server writes them within a second or two. Exit status: 0 done, 1 no such "
+     "execution.",
+     history_options, ARRAY_LEN(history_options), true, command_history},
     {"doctor", NULL, "Examine each wall: present, proven, or how to get it.",
      "Looks at the machine, starts the sandbox once and shows what became of each attack of its\n"
      "self-test. Exit status: 0 all is well, 1 something needed is missing.",

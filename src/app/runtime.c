@@ -74,6 +74,14 @@ static void on_log(void *ctx, enum log_level level, const char *text)
     log_line(level, "%s", text);
 }
 
+static void arm_sync(struct runtime *r)
+{
+    if (r->sync_armed)
+        return;
+    r->sync_armed = true;
+    loop_timer_arm(r->sync, RECORD_SYNC_NS);
+}
+
 static void on_sync(void *ctx)
 {
     struct runtime *r = ctx;
@@ -81,6 +89,8 @@ static void on_sync(void *ctx)
     r->sync_armed = false;
     if (record_sync(r->record, &err) < 0)
         log_line(LOG_ERROR, "%s", err.text);
+    if (record_pending(r->record))
+        arm_sync(r);
 }
 
 static void on_finished(void *ctx, const struct exec_request *req, const struct exec_result *result)
@@ -124,10 +134,7 @@ static void on_finished(void *ctx, const struct exec_request *req, const struct 
     struct err err = ERR_INIT;
     if (record_add(r->record, &e, &err) < 0)
         log_line(LOG_ERROR, "%s", err.text);
-    if (!r->sync_armed) {
-        r->sync_armed = true;
-        loop_timer_arm(r->sync, RECORD_SYNC_NS);
-    }
+    arm_sync(r);
 }
 
 /* ---- signals ---- */
@@ -167,6 +174,9 @@ static int open_record(struct runtime *r, bool recorded, struct err *err)
 {
     struct record_options options = {
         .audit = recorded ? r->conf->audit : AUDIT_OFF,
+        .history = recorded ? r->conf->history : HISTORY_OFF,
+        .history_rows = r->conf->history_rows,
+        .history_days = r->conf->history_days,
         .state_dir = r->conf->state_dir,
         .owner_uid = r->ids.change ? r->ids.server.uid : RECORD_SAME_OWNER,
         .owner_gid = r->ids.change ? r->ids.server.gid : (gid_t)-1,
@@ -176,8 +186,8 @@ static int open_record(struct runtime *r, bool recorded, struct err *err)
         return -1;
     if (problem.code)
         log_line(LOG_WARNING,
-                 "there is no audit log: %s (SANDBOX_STATE_DIR=folder puts it elsewhere, "
-                 "SANDBOX_AUDIT_LOG=off does without)",
+                 "executions are not recorded: %s (SANDBOX_STATE_DIR=folder keeps audit log and "
+                 "history elsewhere, SANDBOX_AUDIT_LOG=off does without)",
                  problem.text);
     return 0;
 }
@@ -274,6 +284,9 @@ int runtime_seal(struct runtime *r, struct err *err)
         return err_prefix(err, "cannot give up privileges");
     if (confine(record_dir_fd(r->record), &r->confined, err) < 0)
         return err_prefix(err, "cannot confine the server");
+    /* Only now: the database may have been written by a server that was taken over. */
+    if (record_begin(r->record, err) < 0)
+        return -1;
     if (!r->confined)
         log_line(LOG_DEBUG, "this kernel has no Landlock to confine the server itself with");
     return 0;

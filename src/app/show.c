@@ -70,11 +70,16 @@ void show_program_text(FILE *f, const char *text, size_t n)
         fwrite(text, 1, n, f);
 }
 
-void show_line(FILE *f, enum tint tint, const char *text)
+void show_text(FILE *f, enum tint tint, const char *text, size_t n)
 {
     bool colour = begin_tint(f, tint);
-    put_safe(f, text, strlen(text), false);
+    put_safe(f, text, n, false);
     end_tint(f, colour);
+}
+
+void show_line(FILE *f, enum tint tint, const char *text)
+{
+    show_text(f, tint, text, strlen(text));
     putc('\n', f);
 }
 

@@ -18,6 +18,9 @@ void show_program_text(FILE *f, const char *text, size_t n);
 /* The same for a single line of ours that quotes a program: newlines too are made harmless. */
 void show_line(FILE *f, enum tint tint, const char *text);
 
+/* A part of such a line, without its end. */
+void show_text(FILE *f, enum tint tint, const char *text, size_t n);
+
 /* After a run: result or error, traceback, what was stopped and what would permit it. */
 void show_outcome(FILE *f, const struct exec_result *r);
 /* Violations with their remedies. */

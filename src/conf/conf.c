@@ -104,6 +104,9 @@ static struct conf *conf_defaults(struct err *err)
         .artifact_ttl_ns = 900 * SECOND_NS,
         .artifact_bytes = 256 * MIB,
         .audit = AUDIT_ON,
+        .history = HISTORY_ON,
+        .history_rows = 100000,
+        .history_days = 30,
         .log_level = LOG_INFO,
         .container_image = strdup("python-sandbox:latest"),
         .container_runtime = strdup("runsc"),
@@ -237,6 +240,9 @@ static int check_together(struct conf *c, const struct choices *choices, struct 
                    "SANDBOX_MAX_MEMORY_LIMIT", c->max_memory_bytes, err) < 0 ||
         check_oauth(c, err) < 0 || check_tls(c, err) < 0)
         return -1;
+    /* Whoever wants nothing recorded need not say so twice. */
+    if (c->audit == AUDIT_OFF && !chosen(choices, "SANDBOX_HISTORY"))
+        c->history = HISTORY_OFF;
     if (!chosen(choices, "SANDBOX_POOL_SIZE"))
         c->pool_size = MIN(c->pool_size, c->max_concurrency);
     if (!(c->profiles & PROFILE_NETWORK) && (c->network_allow.len || c->network_deny.len) &&

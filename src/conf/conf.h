@@ -14,6 +14,7 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 enum audit_mode { AUDIT_OFF, AUDIT_ON, AUDIT_REQUIRED };
+enum history_mode { HISTORY_OFF, HISTORY_ON, HISTORY_CODE /* with the programs' text */ };
 
 struct conf {
     uint64_t timeout_ns, max_timeout_ns;
@@ -46,6 +47,8 @@ struct conf {
     struct strv python_path;
     char *state_dir; /* absolute path; NULL when neither given nor derivable (no home) */
     enum audit_mode audit;
+    enum history_mode history;
+    unsigned history_rows, history_days; /* what is kept */
     enum log_level log_level;
     struct strv warnings; /* things the operator should read once, in order found */
 };

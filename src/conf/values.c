@@ -294,6 +294,18 @@ enum set_verdict set_audit(struct conf *c, const struct conf_var *v _unused_, co
     return SET_OK;
 }
 
+enum set_verdict set_history(struct conf *c, const struct conf_var *v _unused_, const char *text)
+{
+    int on = parse_bool(text);
+    if (!strcasecmp(text, "code"))
+        c->history = HISTORY_CODE;
+    else if (on < 0)
+        return SET_BAD;
+    else
+        c->history = on ? HISTORY_ON : HISTORY_OFF;
+    return SET_OK;
+}
+
 enum set_verdict set_log_level(struct conf *c, const struct conf_var *v _unused_, const char *text)
 {
     for (enum log_level level = LOG_DEBUG; level <= LOG_ERROR; level++) {

@@ -19,7 +19,7 @@ struct conf_var {
     uint64_t min, max; /* what they bound depends on the setter */
 };
 
-enum { CONF_VARS = 46 };
+enum { CONF_VARS = 49 };
 extern const struct conf_var conf_vars[CONF_VARS];
 /* The index in conf_vars of the variable or alias called @name, or -1. */
 int conf_var_find(const char *name);
@@ -45,6 +45,7 @@ conf_set_fn set_origins;      /* struct strv of scheme://host[:port]; or "*" */
 conf_set_fn set_targets;      /* struct strv of hosts, address ranges, ports */
 conf_set_fn set_isolation;    /* enum isolation */
 conf_set_fn set_audit;        /* enum audit_mode */
+conf_set_fn set_history;      /* enum history_mode */
 conf_set_fn set_log_level;    /* enum log_level */
 
 /* Is it a name that import would accept: dotted identifiers? */

@@ -1,5 +1,6 @@
-/* What is kept of executions: the audit log on disk and counters in memory. Runs in the server, on
- * the loop's thread. This room never prints; what the operator should know comes back as an error.
+/* What is kept of executions: the audit log and the history on disk and counters in memory. Runs in
+ * the server, on the loop's thread. This room never prints; what the operator should know comes
+ * back as an error.
  *
  * The audit log is STATE_DIR/audit.jsonl: one JSON object a line, one line for each execution or
  * validation that was attempted. Several servers may share it: lines are appended with one write
@@ -73,6 +74,8 @@ struct record;
 
 struct record_options {
     enum audit_mode audit;
+    enum history_mode history; /* see record/history.h */
+    unsigned history_rows, history_days;
     const char *state_dir; /* NULL: there is none */
     /* Who will use the files, when that is not who opens them (started as root); -1 = ourselves.
      * They are handed over to that owner. */
@@ -81,12 +84,17 @@ struct record_options {
 };
 #define RECORD_SAME_OWNER ((uid_t)-1)
 
-/* Opens the log, making the folder if necessary. -1 only without memory, or with AUDIT_REQUIRED
- * when the log cannot be written. With AUDIT_ON a problem is stored in *ret_problem (may be NULL),
- * to be shown to the operator. Blocks for the time of a few system calls. */
+/* Opens the log, making the folder if necessary; the history is opened later. -1 only without
+ * memory, or with AUDIT_REQUIRED when the log cannot be written. With AUDIT_ON a problem is stored
+ * in *ret_problem (may be NULL), to be shown to the operator. Blocks for the time of a few system
+ * calls. */
 int record_open(const struct record_options *options, struct record **ret, struct err *ret_problem,
                 struct err *err);
 void record_free(struct record *r);
+
+/* When privileges have been given up: with AUDIT_REQUIRED, open the history. -1 when that does not
+ * work. */
+int record_begin(struct record *r, struct err *err);
 
 /* May a program start? ERR_REFUSED when it could not be recorded (only with AUDIT_REQUIRED). */
 bool record_may_start(struct record *r, struct err *err);
@@ -95,9 +103,11 @@ bool record_may_start(struct record *r, struct err *err);
  * most once for each stretch of failures, else 0 is returned. */
 int record_add(struct record *r, const struct record_entry *e, struct err *err);
 
-/* Retry what is pending and, with AUDIT_REQUIRED, have the disk confirm it. May block as long as
- * the disk takes; does nothing when there is nothing to do. */
+/* Write what is pending and, with AUDIT_REQUIRED, have the disk confirm it. May block as long as
+ * the disk takes; does nothing when there is nothing to do. Call it again when something is still
+ * pending afterwards. */
 int record_sync(struct record *r, struct err *err);
+bool record_pending(const struct record *r);
 
 const struct metrics *record_metrics(const struct record *r);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "record/audit.h"
+#include "record/history.h"
 #include "sys/fd.h"
 
 /* Make every missing folder of @path: parents 0755 less umask, the last one 0700. */
@@ -50,7 +51,7 @@ static bool ours_alone(int fd)
     bool ours = true;
     for (struct dirent *e; ours && (e = readdir(d));)
         ours = str_eq(e->d_name, ".") || str_eq(e->d_name, "..") ||
-               str_starts(e->d_name, "audit.jsonl");
+               str_starts(e->d_name, "audit.jsonl") || str_starts(e->d_name, HISTORY_NAME);
     closedir(d);
     return ours;
 }

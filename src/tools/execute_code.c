@@ -206,7 +206,7 @@ static void describe_output(struct json_out *out)
     schema_property(out, "stderr", "string", "What it wrote to standard error.");
     schema_property(out, "execution_time", "number", "Seconds from the program's first line.");
     schema_property(out, "variables", "string[]", "Public names bound at top level, in order.");
-    schema_property(out, "result", NULL,
+    schema_property(out, "result", "object|array|string|number|boolean|null",
                     "Value of the last expression, or of the variable result, or null.");
     schema_property(out, "result_type", "string|null", "Qualified type name of the result.");
     describe_measures(out);

@@ -7,7 +7,7 @@ import time
 import pytest
 from stdio_client import VIVARIUM, clean_environment
 
-COMMANDS = ["serve", "run", "validate", "info", "doctor"]
+COMMANDS = ["serve", "run", "validate", "info", "history", "doctor"]
 
 
 def vivarium(*args, stdin="", settings=None, cwd=None, timeout=60):
