@@ -592,6 +592,40 @@ TEST(a_batch_is_answered_by_one_array_when_all_is_done)
     finish();
 }
 
+TEST(answers_of_a_batch_that_are_too_long_together_are_dropped_and_that_is_said)
+{
+    start();
+    tell(INIT_2025_03_26);
+    forget();
+    auto_buf struct buf batch = BUF_INIT(0);
+    for (int i = 0; i < 40; i++)
+        CHECK(buf_addf(&batch, NULL,
+                       "%s{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"tools/call\",\"params\":{"
+                       "\"name\":\"execute_code\",\"arguments\":{\"code\":\"1\"}}}",
+                       i ? "," : "[", i) == 0);
+    CHECK(buf_add(&batch, "]", 2, NULL) == 0);
+    tell((const char *)batch.data);
+    size_t n = 1 << 20;
+    char *flood = malloc(n);
+    memset(flood, 'x', n);
+    struct msg_result worker;
+    struct exec_result r = fake_result(&worker);
+    r.out[0] = flood;
+    r.out_len[0] = n;
+    while (fake.first)
+        fake_end(fake.first, &r);
+    free(flood);
+    CHECK(ends == 1 && sent_len == 1);
+    CHECK(strlen(sent[0]) < ((size_t)64 << 20) + 1000);
+    auto_json json_t *v = parsed(sent[0]);
+    size_t len = json_array_size(v);
+    CHECK(len > 20 && len < 41); /* each answer holds its output twice */
+    json_t *last = json_array_get(v, len - 1);
+    CHECK(json_is_null(json_object_get(last, "id")));
+    CHECK(json_integer_value(at(last, "error.code")) == -32603);
+    finish();
+}
+
 TEST(a_batch_of_notifications_gets_no_answer)
 {
     start();
