@@ -10,17 +10,19 @@
 #include "python/compat.h"
 #include "python/events.h"
 #include "python/guard_readers.h"
+#include "python/guard_trust.h"
 #include "python/guards.h"
 #include "python/policy.h"
 #include "python/text.h"
 #include "python/threads.h"
 
 enum verdict {
-    REFUSE,     /* nobody */
-    READERS,    /* functions with the bit */
-    COUNT,      /* everybody, as long as there are not too many threads */
-    JUDGE_TEXT, /* functions with the bit; else the policy reads the text */
-    JUDGE_NAME, /* library functions; a program obeys the rule about names */
+    REFUSE,       /* nobody */
+    READERS,      /* functions with the bit */
+    COUNT,        /* everybody, as long as there are not too many threads */
+    JUDGE_TEXT,   /* functions with the bit; else the policy reads the text */
+    JUDGE_MODULE, /* everybody, but for modules that are made to go round the language */
+    JUDGE_NAME,   /* library functions; a program obeys the rule about names */
 };
 
 /* An operator who permits a module that is made for such things has taken this wall down; the
@@ -80,6 +82,8 @@ static const struct rule rules[] = {
     {"gc.", REFUSE, 0, OVERRIDE, "search the interpreter's objects", no_remedy},
     {"sys._getframe", READERS, READS_FRAME, OVERRIDE | SCIENCE, "read a frame", no_remedy},
     {"sys._getframemodulename", READERS, READS_FRAME, OVERRIDE | SCIENCE, "read a frame",
+     no_remedy},
+    {"import", JUDGE_MODULE, 0, OVERRIDE | SCIENCE, "load a module that reaches machine code",
      no_remedy},
     {"sys._current_frames", REFUSE, 0, OVERRIDE, "read frames", no_remedy},
     {"sys._current_exceptions", REFUSE, 0, OVERRIDE, "read frames", no_remedy},
@@ -262,6 +266,33 @@ static int judge_name(const struct rule *rule, const char *event, PyObject *args
     return message ? refuse(rule, event, message) : 0;
 }
 
+/* Is it one of those by which the library, or its tests, reach memory, code or other processes? */
+static bool is_dangerous(const char *name)
+{
+    static const char *const prefixes[] = {
+        "_test",  "_ctypes",  "_xx",         "_posixsubprocess", "_interp",
+        "ctypes", "xxl",      "_posixshmem", "_curses",          "_dbm",
+        "_gdbm",  "readline", "_tkinter",    "_multiprocessing"};
+    for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
+        if (str_starts(name, prefixes[i]))
+            return true;
+    return false;
+}
+
+static int judge_module(const struct rule *rule, const char *event, PyObject *args)
+{
+    PyObject *name = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
+    const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
+    PyErr_Clear();
+    return text && is_dangerous(text) ? refuse(rule, event, text) : 0;
+}
+
+/* The loaders execute through _call_with_frames_removed(), which a program could call as well. */
+static bool may_execute(unsigned reader)
+{
+    return reader && (!(guards_reader_bits() & MAY_COMPILE_LIBRARY) || guards_called_by_library());
+}
+
 static int on_event(const char *event, PyObject *args, void *ctx _unused_)
 {
     if (!guards_armed)
@@ -276,10 +307,13 @@ static int on_event(const char *event, PyObject *args, void *ctx _unused_)
         return threads_count(event);
     if (rule->verdict == JUDGE_NAME)
         return judge_name(rule, event, args);
-    if (rule->readers == MAY_OPEN     ? may_open(event, args, reader)
-        : rule->readers & MAY_PAIR    ? may_pair(reader)
-        : rule->readers & MAY_COMPILE ? may_compile(args, reader)
-                                      : reader != 0)
+    if (rule->verdict == JUDGE_MODULE)
+        return judge_module(rule, event, args);
+    if (rule->readers == MAY_OPEN      ? may_open(event, args, reader)
+        : rule->readers & MAY_PAIR     ? may_pair(reader)
+        : rule->readers == MAY_EXECUTE ? may_execute(reader)
+        : rule->readers & MAY_COMPILE  ? may_compile(args, reader)
+                                       : reader != 0)
         return 0;
     if (rule->verdict != JUDGE_TEXT)
         return refuse(rule, event, "");

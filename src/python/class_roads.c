@@ -99,6 +99,11 @@ static int fix_split(void)
 
 /* ---- new classes ---- */
 
+/* Bits of tp_flags that CPython does not use, and does not hand down. A class that was there before
+ * any program; one that a program's own class statement has made. */
+#define IS_LIBRARY_CLASS  (1ul << 48)
+#define IS_PROGRAMS_CLASS (1ul << 49)
+
 /* What a class statement puts into every namespace by itself, in one version of CPython or another;
  * and __match_args__, which the policy has judged there and which leads only to what is guarded
  * itself. */
@@ -162,7 +167,10 @@ static PyObject *type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
             judge_namespace(PyTuple_GET_ITEM(args, 2), passed_on) < 0)
             return NULL;
     }
+    bool own = PyTuple_GET_SIZE(args) == 3 && guards_caller_is_program();
     PyObject *made = real_type_new(type, args, kwargs);
+    if (made && own && PyType_Check(made))
+        ((PyTypeObject *)made)->tp_flags |= IS_PROGRAMS_CLASS;
     if (made && PyType_Check(made) &&
         PyType_IsSubtype((PyTypeObject *)made, (PyTypeObject *)group_type) &&
         check_group((PyTypeObject *)made) < 0)
@@ -172,12 +180,53 @@ static PyObject *type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 /* ---- attributes of classes ---- */
 
+/* Does @type say that a library module holds it, and does that module? */
+static bool is_in_module(PyTypeObject *type)
+{
+    auto_py PyObject *dict = guards_type_dict(type);
+    PyObject *name = PyDict_GetItemString(dict, "__module__"); /* borrowed, as are the others */
+    PyObject *module = name && PyUnicode_CheckExact(name)
+                           ? PyDict_GetItemWithError(PyImport_GetModuleDict(), name)
+                           : NULL;
+    PyErr_Clear();
+    if (!module || !PyModule_Check(module) ||
+        PyUnicode_CompareWithASCIIString(name, "__main__") == 0)
+        return false;
+    return PyDict_GetItemString(PyModule_GetDict(module), type->tp_name) == (PyObject *)type;
+}
+
+static int refuse_patch(PyTypeObject *type, PyObject *name)
+{
+    char detail[256];
+    const char *text = PyUnicode_AsUTF8(name);
+    snprintf(detail, sizeof(detail), "'%s' of the library's class '%s' may not be changed",
+             text ? text : "?", type->tp_name);
+    events_report(LAYER_GUARD, 0, "attribute", detail,
+                  "Derive a class of your own from it and change that");
+    PyErr_SetString(events_violation_type, detail);
+    return -1;
+}
+
+/* Would a program change a class of the library, by itself or by having a function of the library
+ * set an attribute of its choice? @name is an exact str. */
+static bool is_patch(PyTypeObject *type, PyObject *name, bool by_program)
+{
+    if (!(type->tp_flags & Py_TPFLAGS_HEAPTYPE))
+        return false; /* CPython refuses it */
+    if (type->tp_flags & IS_LIBRARY_CLASS)
+        return by_program || !guards_reader_names(name);
+    return by_program && !(type->tp_flags & IS_PROGRAMS_CLASS) && is_in_module(type);
+}
+
 static int type_setattro(PyObject *type, PyObject *name, PyObject *value)
 {
     if (guards_armed && PyUnicode_Check(name)) {
         auto_py PyObject *exact = PyUnicode_FromObject(name);
-        if (!exact || (guards_caller_is_program() && roads_judge_name(exact, USE_SET) < 0))
+        bool by_program = guards_caller_is_program();
+        if (!exact || (by_program && roads_judge_name(exact, USE_SET) < 0))
             return -1;
+        if (is_patch((PyTypeObject *)type, exact, by_program))
+            return refuse_patch((PyTypeObject *)type, exact);
         if (is_split_of_group(type, exact))
             return refuse_split();
     }
@@ -206,6 +255,25 @@ static int put_wrapper(PyObject *dict, const char *name)
     }
     ((PyWrapperDescrObject *)found)->d_wrapped = (void *)type_setattro;
     return 0;
+}
+
+/* @type and everything derived from it. */
+static int mark(PyTypeObject *type)
+{
+    if (type->tp_flags & IS_LIBRARY_CLASS)
+        return 0;
+    type->tp_flags |= IS_LIBRARY_CLASS;
+    auto_py PyObject *list = PyObject_CallMethod((PyObject *)type, "__subclasses__", NULL);
+    for (Py_ssize_t i = 0; list && i < PyList_GET_SIZE(list); i++)
+        if (mark((PyTypeObject *)PyList_GET_ITEM(list, i)) < 0)
+            return -1;
+    return list ? 0 : -1;
+}
+
+int class_roads_learn(void)
+{
+    PyBaseObject_Type.tp_flags &= ~IS_LIBRARY_CLASS;
+    return mark(&PyBaseObject_Type);
 }
 
 int class_roads_init(void)

@@ -14,4 +14,8 @@
 /* Zygote, before anything is preloaded. -1 = Python exception. */
 int class_roads_init(void);
 
+/* Remember every class that is there now: programs may not change them. After preload. -1 = Python
+ * exception. */
+int class_roads_learn(void);
+
 #endif

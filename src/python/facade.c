@@ -297,6 +297,25 @@ static PyObject *getattro(PyObject *self, PyObject *name)
     return facade_miss(self, name, false);
 }
 
+/* What the library calls by its own name, and a program is meant to replace. */
+static bool is_hook(const struct facade *f, PyObject *name)
+{
+    return PyUnicode_CompareWithASCIIString(f->dotted, "warnings") == 0 &&
+           (PyUnicode_CompareWithASCIIString(name, "showwarning") == 0 ||
+            PyUnicode_CompareWithASCIIString(name, "formatwarning") == 0);
+}
+
+/* From now on it is looked up in the real module, for catch_warnings() puts the old one back there.
+ */
+static int set_hook(PyObject *self, const struct facade *f, PyObject *name, PyObject *value)
+{
+    PyObject *dict = PyModule_GetDict(self);
+    int there = PyDict_Contains(dict, name);
+    if (there < 0 || (there && PyDict_DelItem(dict, name) < 0))
+        return -1;
+    return PyObject_SetAttr(f->real, name, value);
+}
+
 /* The module type's tp_setattro. A facade's special names stay: with another __class__ it would no
  * longer come through here. */
 static int setattro(PyObject *self, PyObject *name, PyObject *value)
@@ -311,6 +330,8 @@ static int setattro(PyObject *self, PyObject *name, PyObject *value)
     }
     if (f->sys && facade_sys_is_live(name))
         return facade_sys_set(name, value);
+    if (value && is_hook(f, name))
+        return set_hook(self, f, name, value);
     return module_setattro(self, name, value);
 }
 

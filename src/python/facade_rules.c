@@ -178,6 +178,8 @@ bool facade_submodule_withheld(const char *dotted)
         char name[64];
         if (n == strlen("__main__") && memcmp(dot + 1, "__main__", n) == 0)
             return true; /* command-line tools: they act on being imported */
+        if (dot[1] == '_')
+            return true; /* the library's own business */
         const struct facade_rule *rule = rule_of_prefix(dotted, (size_t)(dot - dotted));
         if (!rule || n >= sizeof(name))
             continue;

@@ -6,6 +6,10 @@
 #include <string.h>
 
 #include "python/compat.h"
+#include "python/events.h"
+
+#define MAX_RECURSION  200000
+#define MAX_INT_DIGITS 100000 /* 0.1 s for a conversion; the time grows with the square */
 
 static PyObject *sys_exit(PyObject *self, PyObject *const *args, Py_ssize_t n)
 {
@@ -51,7 +55,42 @@ static PyObject *sys_getrecursionlimit(PyObject *self, PyObject *args)
 static PyObject *sys_setrecursionlimit(PyObject *self, PyObject *args)
 {
     (void)self;
-    return sys_forward("setrecursionlimit", args, NULL);
+    /* An endless recursion is to end in a RecursionError within a second, not in a memory limit
+     * after many. */
+    long limit = PyTuple_GET_SIZE(args) == 1 && PyLong_CheckExact(PyTuple_GET_ITEM(args, 0))
+                     ? PyLong_AsLong(PyTuple_GET_ITEM(args, 0))
+                     : 0;
+    PyErr_Clear();
+    if (limit <= MAX_RECURSION)
+        return sys_forward("setrecursionlimit", args, NULL);
+    auto_py PyObject *most = Py_BuildValue("(i)", MAX_RECURSION);
+    return most ? sys_forward("setrecursionlimit", most, NULL) : NULL;
+}
+
+static PyObject *sys_get_int_max_str_digits(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return sys_forward("get_int_max_str_digits", args, NULL);
+}
+
+static PyObject *sys_set_int_max_str_digits(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    (void)self;
+    static char name[] = "maxdigits";
+    static char *names[] = {name, NULL};
+    int digits;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i", names, &digits))
+        return NULL;
+    if (digits == 0 || digits > MAX_INT_DIGITS) {
+        static const char detail[] =
+            "'sys.set_int_max_str_digits' beyond 100000 digits, or without "
+            "a limit, is not available in the sandbox";
+        events_report(LAYER_GUARD, 0, "facade", detail, "Set a limit of 100000 or less");
+        PyErr_SetString(events_violation_type, detail);
+        return NULL;
+    }
+    auto_py PyObject *exact = Py_BuildValue("(i)", digits);
+    return exact ? sys_forward("set_int_max_str_digits", exact, NULL) : NULL;
 }
 
 static PyMethodDef functions[] = {
@@ -61,13 +100,18 @@ static PyMethodDef functions[] = {
      "getsizeof(object [, default]) -> int: the size of object in bytes."},
     {"intern", sys_intern, METH_VARARGS, "The one copy of a string that is kept in a table."},
     {"getrecursionlimit", sys_getrecursionlimit, METH_NOARGS, "How deep calls may nest."},
-    {"setrecursionlimit", sys_setrecursionlimit, METH_VARARGS, "Set how deep calls may nest."},
+    {"setrecursionlimit", sys_setrecursionlimit, METH_VARARGS,
+     "Set how deep calls may nest: 200000 at most."},
+    {"get_int_max_str_digits", sys_get_int_max_str_digits, METH_VARARGS,
+     "The most digits of an int that become text or are read from text; 0 is no limit."},
+    {"set_int_max_str_digits", (PyCFunction)(void (*)(void))sys_set_int_max_str_digits,
+     METH_VARARGS | METH_KEYWORDS, "Set the most digits of an int that become text, and back."},
 };
 
 /* Constants that are immutable all the way down. */
 static const char *const constants[] = {"version",  "version_info", "maxsize",   "float_info",
                                         "int_info", "byteorder",    "hash_info", "hexversion",
-                                        "platform", "maxunicode",   "copyright"};
+                                        "platform", "maxunicode",   "copyright", "flags"};
 
 static const char *const live[] = {"stdin", "stdout", "stderr"};
 
@@ -76,6 +120,21 @@ static int add_argv(PyObject *dict)
 {
     auto_py PyObject *argv = Py_BuildValue("[s]", "<sandbox>");
     return argv ? PyDict_SetItemString(dict, "argv", argv) : -1;
+}
+
+/* Copies of what a program could change in the interpreter's own. */
+static int add_copies(PyObject *dict)
+{
+    PyObject *implementation = PySys_GetObject("implementation"); /* borrowed */
+    PyObject *options = PySys_GetObject("warnoptions");
+    auto_py PyObject *names = implementation ? PyObject_GenericGetDict(implementation, NULL) : NULL;
+    auto_py PyObject *none = PyTuple_New(0);
+    auto_py PyObject *copy =
+        names && none ? PyObject_Call((PyObject *)Py_TYPE(implementation), none, names) : NULL;
+    auto_py PyObject *list = options ? PySequence_List(options) : PyList_New(0);
+    return copy && list && PyDict_SetItemString(dict, "implementation", copy) == 0
+               ? PyDict_SetItemString(dict, "warnoptions", list)
+               : -1;
 }
 
 int facade_sys_fill(PyObject *dict)
@@ -91,7 +150,7 @@ int facade_sys_fill(PyObject *dict)
         if (!f || PyDict_SetItemString(dict, functions[i].ml_name, f) < 0)
             return -1;
     }
-    return module ? add_argv(dict) : -1;
+    return module && add_copies(dict) == 0 ? add_argv(dict) : -1;
 }
 
 bool facade_sys_is_live(PyObject *name)

@@ -13,15 +13,30 @@
 
 static PyObject *own_builtins; /* the interpreter's; borrowed, never released */
 
+static PyObject *harness; /* the globals of the code that started us; borrowed, likewise */
+
 void guards_trust_init(void)
 {
     own_builtins = PyEval_GetBuiltins();
+    harness = PyEval_GetGlobals();
 }
 
 bool guards_is_library(PyObject *function)
 {
     return PyFunction_Check(function) &&
            ((PyFunctionObject *)function)->func_builtins == own_builtins;
+}
+
+bool guards_is_library_frame(PyFrameObject *frame)
+{
+    auto_py PyObject *builtins = PyFrame_GetBuiltins(frame);
+    return builtins == own_builtins;
+}
+
+bool guards_is_harness(PyFrameObject *frame)
+{
+    auto_py PyObject *globals = PyFrame_GetGlobals(frame);
+    return harness && globals == harness;
 }
 
 bool guards_caller_is_program(void)

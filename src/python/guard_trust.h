@@ -25,4 +25,10 @@ bool guards_passed_on_by_program(unsigned bit);
  * function. */
 bool guards_reader_names(PyObject *name);
 
+/* Is it a frame of library code? */
+bool guards_is_library_frame(PyFrameObject *frame);
+
+/* Is it the frame that serves programs, below all of theirs? */
+bool guards_is_harness(PyFrameObject *frame);
+
 #endif

@@ -73,6 +73,18 @@ static bool is_library_namespace(const struct guard *g, PyObject *object)
             PyUnicode_CompareWithASCIIString(g->name, "__builtins__") == 0);
 }
 
+/* @value (stolen) of a @frame: a program's frames end where those of the server's own start, and a
+ * frame of the library keeps what its names stand for. */
+static PyObject *of_frame(const struct guard *g, PyFrameObject *frame, PyObject *value)
+{
+    if (value && PyFrame_Check(value) && guards_is_harness((PyFrameObject *)value))
+        Py_SETREF(value, Py_NewRef(Py_None));
+    if (value && PyUnicode_CompareWithASCIIString(g->name, "f_locals") == 0 &&
+        guards_is_library_frame(frame))
+        Py_SETREF(value, PyDict_New());
+    return value;
+}
+
 static PyObject *guard_get(PyObject *self, PyObject *object, PyObject *type)
 {
     struct guard *g = (struct guard *)self;
@@ -93,7 +105,9 @@ static PyObject *guard_get(PyObject *self, PyObject *object, PyObject *type)
         PyErr_SetObject(PyExc_AttributeError, g->name);
         return NULL;
     }
-    return get(g->original, object, type);
+    return PyFrame_Check(object)
+               ? of_frame(g, (PyFrameObject *)object, get(g->original, object, type))
+               : get(g->original, object, type);
 }
 
 static int guard_set(PyObject *self, PyObject *object, PyObject *value)
@@ -222,6 +236,11 @@ int guards_init(void)
         {&PyClassMethod_Type, "classmethod", READS_BOUND, {"__func__", "__wrapped__", NULL}},
         {&PyStaticMethod_Type, "staticmethod", READS_BOUND, {"__func__", "__wrapped__", NULL}},
         {&PyType_Type, "class", READS_CLASS_GRAPH, {"__subclasses__", NULL}},
+        /* answered to all; what is found in type.__dict__ can be neither called nor bound */
+        {&PyType_Type,
+         "class",
+         LIBRARY_KEEPS,
+         {"__base__", "__bases__", "__mro__", "mro", "__dict__", NULL}},
         {&PyGen_Type, "generator", READS_FRAME, {"gi_frame", "gi_code", "gi_yieldfrom", NULL}},
         {&PyCoro_Type,
          "coroutine",

@@ -42,11 +42,23 @@ static PyMethodDef modules_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static PyObject *modules_item(PyObject *self _unused_, PyObject *name)
+{
+    auto_py PyObject *held = NULL;
+    PyObject *module = visible_module(name, &held);
+    if (!module && !PyErr_Occurred())
+        PyErr_SetObject(PyExc_KeyError, name);
+    return Py_XNewRef(module);
+}
+
+static PyMappingMethods modules_mapping = {.mp_subscript = modules_item};
+
 static PyTypeObject modules_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "_vivarium.visible_modules",
     .tp_basicsize = sizeof(PyObject),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_methods = modules_methods,
+    .tp_as_mapping = &modules_mapping,
 };
 
 /* ---- sys ---- */
@@ -88,6 +100,7 @@ static const struct {
     PyObject *(*make)(void);
 } replaced[] = {
     {"typing", "sys", make_sys},
+    {"warnings", "sys", make_sys},
     {"annotationlib", "sys", make_sys},
     {"annotationlib", "builtins", make_builtins},
 };

@@ -13,6 +13,7 @@
 #include "python/guards.h"
 #include "python/library_names.h"
 #include "python/loop_roads.h"
+#include "python/memory_roads.h"
 #include "python/namespace.h"
 #include "python/roads.h"
 
@@ -372,6 +373,8 @@ int library_roads_learn(void)
     PyObject *enumeration = PyDict_GetItemString(modules, "enum");
     if (enumeration && replace_convert(enumeration) < 0)
         return -1;
-    return library_names_learn() < 0 || loop_roads_learn() < 0 || keep_methods() < 0 ? -1
-                                                                                     : hide_obj();
+    return library_names_learn() < 0 || loop_roads_learn() < 0 || memory_roads_learn() < 0 ||
+                   keep_methods() < 0
+               ? -1
+               : hide_obj();
 }

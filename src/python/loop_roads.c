@@ -35,6 +35,19 @@ static const struct {
     {"_UnixSelectorEventLoop", "_sock_sendfile_native", "Files"},
 };
 
+/* A file over a socket is a buffer over an object whose methods a program could replace: CPython
+ * would hand them its memory (buffer_roads.h). */
+static int refuse_makefile(PyObject *events)
+{
+    if (import_rule_verdict("socket") != MODULE_NO)
+        return 0;
+    auto_py PyObject *module = PyObject_GetAttrString(events, "socket");
+    auto_py PyObject *class = module ? PyObject_GetAttrString(module, "socket") : NULL;
+    auto_py PyObject *what = PyUnicode_FromString("Sockets");
+    auto_py PyObject *f = what ? PyCFunction_New(&refuse_def, what) : NULL;
+    return class && f ? PyObject_SetAttrString(class, "makefile", f) : -1;
+}
+
 int loop_roads_learn(void)
 {
     PyObject *module =
@@ -48,5 +61,5 @@ int loop_roads_learn(void)
         if (!class || !f || PyObject_SetAttrString(class, refused[i].method, f) < 0)
             return -1;
     }
-    return 0;
+    return refuse_makefile(module);
 }

@@ -118,12 +118,6 @@ static int import_refuse_withheld(struct walk *w, PyObject *node, const char *mo
     return report_texts(w, RULE_IMPORT, node, message, strdup(remedy));
 }
 
-static int import_bind_from(struct walk *w, uint32_t scope, PyObject *alias, PyObject *name,
-                            PyObject *asname)
-{
-    return scope_bind(w, scope, asname == Py_None ? name : asname, alias);
-}
-
 /* One name of `from module import name`. In a package that is only a path to permitted submodules,
  * nothing but those can be had. */
 static int import_from_name(struct walk *w, uint32_t scope, PyObject *alias, const char *module,
@@ -146,19 +140,17 @@ static int import_from_name(struct walk *w, uint32_t scope, PyObject *alias, con
     }
     if (strcmp(text, "*") == 0)
         return 0;
-    const char *instead =
-        verdict == MODULE_YES && w->rules->withheld ? w->rules->withheld(module, name) : NULL;
-    if (instead)
-        return import_refuse_withheld(w, alias, module, text, instead) < 0
-                   ? -1
-                   : import_bind_from(w, scope, alias, name, asname);
     /* A module has the methods of every object, too; only what describes it can be imported. */
     const struct name_entry *entry = names_find(name);
     bool about_module = entry && entry->row->uses == (USE_GET | USE_READ | USE_DEFINE);
     if (!names_permit(name, entry, USE_GET, true) || (name_is_special(name) && !about_module))
         return report_name(w, RULE_ATTRIBUTE, alias, AT_START, name, "Attribute", "is not allowed",
                            names_remedy(entry));
-    return import_bind_from(w, scope, alias, name, asname);
+    const char *instead =
+        verdict == MODULE_YES && w->rules->withheld ? w->rules->withheld(module, name) : NULL;
+    if (instead && import_refuse_withheld(w, alias, module, text, instead) < 0)
+        return -1;
+    return scope_bind(w, scope, asname == Py_None ? name : asname, alias);
 }
 
 int import_from_statement(struct walk *w, uint32_t scope, PyObject *node)

@@ -205,7 +205,8 @@ enum place { AT_START, AT_NAME };
 /* Record a violation whose message is "BEFORE 'name' AFTER". */
 int report_name(struct walk *w, enum rule_id rule, PyObject *node, enum place place, PyObject *name,
                 const char *before_name, const char *after_name, const char *remedy);
-/* Would a violation at @node be kept? If not, it is counted here, and its texts need not be made. */
+/* Would a violation at @node be kept? If not, it is counted here, and its texts need not be made.
+ */
 bool report_wants(struct walk *w, PyObject *node);
 /* Record one with texts of its own, both owned by the report from here on (freed on failure). */
 int report_texts(struct walk *w, enum rule_id rule, PyObject *node, char *message, char *remedy);

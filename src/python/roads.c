@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "python/buffer_roads.h"
 #include "python/class_roads.h"
 #include "python/compat.h"
+#include "python/dict_roads.h"
 #include "python/events.h"
 #include "python/guards.h"
 #include "python/library_roads.h"
@@ -281,7 +283,8 @@ int roads_init(void)
             return -1;
         }
     }
-    if (class_roads_init() < 0 || replace_method(&PyUnicode_Type, &format_def, &real_format) < 0 ||
+    if (class_roads_init() < 0 || dict_roads_init() < 0 || buffer_roads_init() < 0 ||
+        replace_method(&PyUnicode_Type, &format_def, &real_format) < 0 ||
         replace_method(&PyUnicode_Type, &format_map_def, &real_format_map) < 0)
         return -1;
     auto_py PyObject *module = PyImport_ImportModule("_operator");
@@ -301,5 +304,5 @@ int roads_learn(void)
     auto_py PyObject *f = module ? PyCFunction_New(&guarded[0].def, NULL) : NULL;
     if (module && (!f || PyObject_SetAttrString(module, "getattr", f) < 0))
         return -1;
-    return library_roads_learn();
+    return library_roads_learn() < 0 ? -1 : class_roads_learn();
 }

@@ -139,9 +139,20 @@ def check_bad(case):
     return None
 
 
+def check_caught(case):
+    """The text gives nothing away. (What the policy knows of modules' contents, it knows in a worker only.)"""
+    if not case.walls:
+        return "no wall is named"
+    report = report_of(case)
+    return f"refused by its text: {shown(report)}" if report["violations"] else None
+
+
 def corpus():
-    for check, some in ((check_good, cases.good()), (check_bad, cases.bad())):
-        word = "passes" if check is check_good else "is_refused"
+    for check, word, some in (
+        (check_good, "passes", cases.good()),
+        (check_bad, "is_refused", cases.bad()),
+        (check_caught, "looks_harmless", cases.caught()),
+    ):
         names = set()
         for case in some:
             assert case.name not in names, f"two cases are called {case.name}"
@@ -231,13 +242,6 @@ def the_first_hundred_violations_are_kept():
         ),
         (100, True, True),
     )
-
-
-@test
-def many_violations_are_quick():
-    code = ";".join(["x.__dict__"] * 20000)
-    tree = parse(code)
-    return None if policy.walk_ns(tree, 3) < 200e6 else "slow"
 
 
 @test
@@ -569,17 +573,6 @@ def the_examples_of_the_documentation_are_true():
 def open_belongs_to_the_filesystem_profile():
     code = "open('x').read()"
     return expect((len(judge(code)["violations"]), len(judge(code, ["filesystem"])["violations"])), (1, 0))
-
-
-@test
-def the_walk_of_fifty_lines_takes_less_than_50_microseconds():
-    code = "\n".join(
-        c.code for c in cases.good() if c.name in ("dijkstra", "bank_account_with_private_state")
-    )
-    tree = parse(code)
-    best = min(policy.walk_ns(tree, 200) for _ in range(5)) / 1000
-    print(f"# {code.count(chr(10))} lines, {sum(1 for _ in ast.walk(tree))} nodes: {best:.1f} µs")
-    return None if best < (50 if not os.environ.get("SLOW_BUILD") else 5000) else f"{best:.1f} µs"
 
 
 @test

@@ -149,8 +149,20 @@ static PyObject *basic_modules(PyObject *self, PyObject *args)
     return profile_modules(bits, &names, NULL) < 0 ? PyErr_NoMemory() : strv_list(&names);
 }
 
+/* arm(): from here on as in a worker; there is no way back. */
+static PyObject *arm(PyObject *self, PyObject *args)
+{
+    (void)self;
+    (void)args;
+    if (guards_learn() < 0 || roads_learn() < 0)
+        return NULL;
+    guards_arm();
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
     {"start", start, METH_VARARGS, NULL},
+    {"arm", arm, METH_NOARGS, NULL},
     {"builtins", builtins, METH_O, NULL},
     {"serialise", serialise, METH_VARARGS, NULL},
     {"refusal", refusal, METH_VARARGS, NULL},

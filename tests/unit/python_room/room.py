@@ -25,11 +25,12 @@ def start(profiles=BASIC, modules=None, preload=None, overridden=False):
     return _python_room.start(modules, modules if preload is None else preload, profiles, overridden)
 
 
-def run(code, allowed=None):
-    """The program's globals after it ran; what it raises is raised."""
+def run(code, allowed=None, given=None):
+    """The program's globals after it ran, with those of @given from the start; what it raises is raised."""
     _python_room.events()
     module = types.ModuleType("__main__")
     names = vars(module)
+    names |= given or {}
     names["__builtins__"] = _python_room.builtins(allowed)
     before = sys.modules["__main__"]
     sys.modules["__main__"] = module
