@@ -11,6 +11,7 @@
 #include "access/jwt.h"
 #include "access/trusted_file.h"
 #include "catalog/profiles.h"
+#include "sys/clock.h"
 
 #define NO_MEMORY "The server has no memory to look at the token; try again"
 
@@ -62,6 +63,18 @@ static int add_token(struct access *a, char *token, struct err *err)
     return add_door(a, &e, err);
 }
 
+static int note_expired(struct access *a, const char *path, struct err *err)
+{
+    auto_buf struct buf text = BUF_INIT(0);
+    if (buf_addf(&text, err,
+                 "SANDBOX_TOKENS_FILE=%s: every token in it has expired, so none lets anybody in; "
+                 "`vivarium token NAME --expires WHEN` makes another",
+                 path) < 0 ||
+        buf_add(&text, "", 1, err) < 0)
+        return -1;
+    return strv_add(&a->notes, (const char *)text.data, err);
+}
+
 static int add_file(struct access *a, const char *path, struct err *err)
 {
     auto_buf struct buf text = BUF_INIT(TOKENS_MAX_BYTES);
@@ -76,6 +89,12 @@ static int add_file(struct access *a, const char *path, struct err *err)
                        "SANDBOX_TOKENS_FILE=%s: it holds no token, so nobody could come in; "
                        "`vivarium token NAME` makes one",
                        path);
+    uint64_t now_s = clock_unix_ms() / 1000;
+    bool all_expired = true;
+    for (size_t i = 0; i < list.len; i++)
+        all_expired &= list.items[i].expires_s != 0 && list.items[i].expires_s <= now_s;
+    if (all_expired && note_expired(a, path, err) < 0)
+        return -1;
     for (size_t i = 0; i < list.len; i++) {
         if (a->doors_len > 0 && memcmp(a->doors[0].hash, list.items[i].hash, TOKEN_HASH) == 0)
             return err_set(

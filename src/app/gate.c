@@ -7,6 +7,8 @@
 #include "sys/clock.h"
 #include "transport/http_rules.h"
 
+#define REFUSALS_NS     60000000000u
+#define REFUSALS_TOLD   10  /* in that time */
 #define HTTP_RATE_LIMIT 600 /* executions a minute of one caller, when not configured */
 
 /* ---- callers ---- */
@@ -78,6 +80,27 @@ static void leave(void *ctx _unused_, const struct web_caller *caller)
     caller_unref(caller->who);
 }
 
+static bool still_wanted(const void *client, const struct exchange *x)
+{
+    return mcp_exchange_wanted(client, x);
+}
+
+/* Anybody can be refused a thousand times a second. */
+static void on_refused(void *ctx, unsigned status, const char *peer, const char *why)
+{
+    struct gate *g = ctx;
+    uint64_t now = clock_mono_ns();
+    if (g->refusals == 0 || now - g->refusals_since_ns > REFUSALS_NS) {
+        if (g->refusals > REFUSALS_TOLD)
+            log_line(LOG_INFO, "%u more requests were refused in that minute",
+                     g->refusals - REFUSALS_TOLD);
+        g->refusals = 0;
+        g->refusals_since_ns = now;
+    }
+    if (g->refusals++ < REFUSALS_TOLD)
+        log_line(LOG_INFO, "refused a request from %s with %u: %s", peer, status, why);
+}
+
 static void *open_session(void *ctx, const struct web_caller *caller)
 {
     return client_new(ctx, caller->who, false);
@@ -134,6 +157,8 @@ void gate_wire(struct gate *g, struct web_gate *ret)
     *ret = (struct web_gate){
         .enter = enter,
         .leave = leave,
+        .still_wanted = still_wanted,
+        .on_refused = on_refused,
         .open_session = open_session,
         .close_session = close_session,
         .not_ready = not_ready,

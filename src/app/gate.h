@@ -12,6 +12,8 @@ struct gate {
     struct protocol *protocol; /* borrowed */
     struct access *access;     /* borrowed */
     bool stopping;
+    uint64_t refusals_since_ns; /* the minute in which `refusals` were counted */
+    unsigned refusals;
 };
 
 /* The callbacks for web_new(), all but on_end; their context is @g. */

@@ -25,6 +25,8 @@ static void on_refused(void *ctx, const struct tool_refused *why)
     struct err err = ERR_INIT;
     if (!str_eq(why->tool, "validate_code") && !str_eq(why->tool, "execute_code"))
         return;
+    if (str_eq(why->tool, "execute_code"))
+        e.execution_id = why->execution_id;
     if (record_add(r->record, &e, &err) < 0)
         log_line(LOG_ERROR, "%s", err.text);
 }

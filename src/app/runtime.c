@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "app/cli.h"
 #include "app/confine.h"
@@ -280,6 +281,7 @@ int runtime_start(struct runtime *r, const struct conf *conf, bool recorded,
 
 int runtime_seal(struct runtime *r, struct err *err)
 {
+    tzset(); /* reads a file, once; later it could not */
     if (privilege_drop(&r->ids, err) < 0)
         return err_prefix(err, "cannot give up privileges");
     if (confine(record_dir_fd(r->record), &r->confined, err) < 0)

@@ -25,16 +25,19 @@ struct server {
     int status;
 };
 
-/* Programs can be run, or cannot. What never worked ends the server: a client is better off with a
- * server that does not start than with one that refuses everything. */
+/* Programs can be run, or cannot. What never worked, or never will again, ends the server: a client
+ * is better off with a server that does not start than with one that refuses everything. */
 static void on_state(void *ctx, const struct engine_info *info)
 {
     struct server *s = ctx;
     if (info->proof == PROOF_PASSED && !info->failure) {
         log_line(LOG_DEBUG, "the self-test has passed, programs can be run");
         s->served = true;
-    } else if (info->failure && !s->served) {
-        log_line(LOG_ERROR, "refusing to serve; `vivarium doctor` tells more");
+    } else if (info->failure && (!s->served || info->final) && s->status == EXIT_OK) {
+        log_line(LOG_ERROR, "%s",
+                 s->served ? "the server ends, because it could never run a program again: it must "
+                             "be started anew"
+                           : "refusing to serve; `vivarium doctor` tells more");
         s->status = EXIT_REFUSED;
         if (s->stdio)
             stdio_stop(s->stdio);
@@ -123,6 +126,11 @@ int command_serve(const struct cli_command *command _unused_, struct cli *cli)
     struct conf *conf = cli_configure(cli);
     if (!conf)
         return EXIT_USAGE;
+    if (!cli_option(cli, "--http") &&
+        (strv_has(&cli->flag_words, "--port") || strv_has(&cli->flag_words, "--host"))) {
+        conf_free(conf);
+        return cli_usage(command, "--host and --port say where to listen: they belong with --http");
+    }
     int status = cli_option(cli, "--http") ? serve_http(conf) : serve(conf);
     conf_free(conf);
     return status;

@@ -42,7 +42,9 @@ static void stop(struct server *s, uint64_t grace_ns)
 }
 
 /* What never worked ends the server, as on stdio: a service manager and its operator learn of it at
- * once. What worked once is tried again by the engine meanwhile, and /ready tells. */
+ * once. What worked once is tried again by the engine meanwhile, and /ready tells; unless trying is
+ * of no use (the keeper is gone): then the server ends, so that whoever watches it starts another.
+ */
 static void on_state(void *ctx, const struct engine_info *info)
 {
     struct server *s = ctx;
@@ -52,8 +54,11 @@ static void on_state(void *ctx, const struct engine_info *info)
         s->served = true;
         if (!s->gate.stopping)
             notify_say(&s->notify, "READY=1\nSTATUS=Serving");
-    } else if (info->failure && !s->served && s->status == EXIT_OK) {
-        log_line(LOG_ERROR, "refusing to serve; `vivarium doctor` tells more");
+    } else if (info->failure && (!s->served || info->final) && s->status == EXIT_OK) {
+        log_line(LOG_ERROR, "%s",
+                 s->served ? "the server ends, because it could never run a program again: it must "
+                             "be started anew"
+                           : "refusing to serve; `vivarium doctor` tells more");
         s->status = EXIT_REFUSED;
         if (s->web)
             stop(s, 0);
@@ -123,7 +128,9 @@ static int open_web(struct server *s, struct err *err)
                  .port = (uint16_t)conf->port,
                  .tls_cert_file = conf->tls_cert,
                  .tls_key_file = conf->tls_key,
-                 .limits = {.max_body_bytes = MAX(protocol_max_message(conf), 4u << 20)}},
+                 .limits = {.max_body_bytes = MAX(protocol_max_message(conf), 4u << 20),
+                            /* where strangers come, two of them must not have everything */
+                            .address_part = access_is_open(s->access) ? 2 : 4}},
         .allowed_hosts = &conf->allowed_hosts,
         .allowed_origins = &conf->allowed_origins,
         .token_needed = !access_is_open(s->access),
@@ -158,6 +165,14 @@ static void greet(const struct server *s)
         log_line(LOG_INFO,
                  "listening on %s; Streamable HTTP at %.*s/mcp, legacy SSE at %.*s/sse, %s", urls,
                  n, urls, n, urls, token);
+    if (web_warning(s->web))
+        log_line(LOG_WARNING, "%s (SANDBOX_TLS_CERT=%s)", web_warning(s->web), conf->tls_cert);
+    for (size_t i = 0; access_is_open(s->access) && i < conf->allowed_origins.len; i++)
+        if (str_eq(conf->allowed_origins.items[i], "*"))
+            log_line(LOG_WARNING,
+                     "SANDBOX_ALLOWED_ORIGINS=* without a token: every web page that somebody on "
+                     "this machine opens can run programs here; name the origins that may, or set "
+                     "SANDBOX_API_TOKEN");
     if (!conf->tls_cert && !web_is_loopback(conf->host))
         log_line(LOG_WARNING, "tokens and programs travel unencrypted: set SANDBOX_TLS_CERT and "
                               "SANDBOX_TLS_KEY, or let only a proxy that does TLS reach this port");

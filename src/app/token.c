@@ -8,6 +8,7 @@
 #include "app/commands.h"
 #include "app/log.h"
 #include "catalog/profiles.h"
+#include "sys/clock.h"
 
 static int read_options(const struct cli *cli, struct token_entry *e, struct err *err)
 {
@@ -26,6 +27,9 @@ static int read_options(const struct cli *cli, struct token_entry *e, struct err
         if (value && options[i].set(e, value, err) < 0)
             return -1;
     }
+    if (e->expires_s != 0 && e->expires_s <= clock_unix_ms() / 1000)
+        return err_set(err, ERR_INVALID,
+                       "--expires is in the past: nobody could ever use the token");
     return 0;
 }
 

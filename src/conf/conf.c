@@ -232,6 +232,30 @@ static int check_tls(const struct conf *c, struct err *err)
                    c->tls_cert ? "SANDBOX_TLS_KEY" : "SANDBOX_TLS_CERT");
 }
 
+/* Whoever enables what this version does not have must not believe to have it. */
+static int warn_of_what_is_to_come(struct conf *c, struct err *err)
+{
+    static const struct {
+        unsigned bit;
+        const char *name, *what;
+    } parts[] = {
+        {PROFILE_NETWORK, "SANDBOX_ENABLE_NETWORK",
+         "its modules can be imported, but programs are in a network that leads nowhere"},
+        {PROFILE_FILESYSTEM, "SANDBOX_ENABLE_FILESYSTEM",
+         "its modules can be imported, but there is no folder to work in and no input files"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (c->profiles & parts[i].bit &&
+            warn(&c->warnings, err, "%s is not complete in this version: %s", parts[i].name,
+                 parts[i].what) < 0)
+            return -1;
+    if (!c->container_enabled)
+        return 0;
+    return warn(&c->warnings, err,
+                "SANDBOX_ENABLE_CONTAINER_MODE is set, but this version has no container tier: "
+                "calls with use_container are answered with container_error");
+}
+
 static int check_together(struct conf *c, const struct choices *choices, struct err *err)
 {
     if (check_pair(choices, "SANDBOX_TIMEOUT", &c->timeout_ns, "SANDBOX_MAX_TIMEOUT",
@@ -249,6 +273,8 @@ static int check_together(struct conf *c, const struct choices *choices, struct 
         warn(&c->warnings, err,
              "SANDBOX_NETWORK_ALLOW and SANDBOX_NETWORK_DENY have no effect while "
              "SANDBOX_ENABLE_NETWORK is false") < 0)
+        return -1;
+    if (warn_of_what_is_to_come(c, err) < 0)
         return -1;
     if (c->imports_overridden)
         return warn_of_modules(c, err);

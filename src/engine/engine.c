@@ -70,6 +70,7 @@ void engine_info(struct engine *e, struct engine_info *ret)
     *ret = (struct engine_info){
         .proof = e->proof,
         .failure = e->failure,
+        .final = e->final,
         .hello = f->has_hello ? &f->hello : NULL,
         .proof_items = f->has_proof ? &f->proof : NULL,
         .ready = f->has_ready ? &f->ready : NULL,
@@ -101,11 +102,12 @@ void engine_fail(struct engine *e, bool final, const char *why)
         if (final)
             zygote_break(z, "%s", why);
     }
-    if (news) {
+    if (news)
         engine_log(e, LOG_ERROR, "nothing can be run: %s", why);
-        engine_state_changed(e);
-    }
+    /* first: who is told of the failure may end the server */
     exec_refuse_all(e, CATEGORY_INTERNAL_ERROR, e->failure);
+    if (news)
+        engine_state_changed(e);
 }
 
 /* ---- the deferred work ---- */

@@ -88,12 +88,15 @@ struct execution *engine_submit(struct engine *e, const struct exec_request *req
                                 const struct exec_callbacks *cb, void *ctx);
 /* Stop it. on_done follows with CATEGORY_CANCELLED (not from inside this call). */
 void engine_cancel(struct execution *x);
+/* Likewise, because the server is ending: the answer says so. */
+void engine_stop(struct execution *x);
 
 enum proof_overall { PROOF_PENDING, PROOF_PASSED, PROOF_FAILED };
 /* What get_sandbox_info and doctor show. Borrowed, valid until the loop runs on. */
 struct engine_info {
     enum proof_overall proof;
     const char *failure;           /* why nothing can be run, or NULL */
+    bool final;                    /* and this will not change any more: only a restart helps */
     const struct msg_hello *hello; /* NULL until the zygote has said it */
     const struct msg_proof *proof_items;
     const struct msg_ready *ready;  /* NULL until then */

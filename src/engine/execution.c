@@ -361,16 +361,26 @@ struct execution *engine_submit(struct engine *e, const struct exec_request *req
     return x;
 }
 
-void engine_cancel(struct execution *x)
+static void end_early(struct execution *x, enum stop_reason why)
 {
     if (x->worker) {
-        worker_stop(x->worker, STOP_CANCEL, NULL);
+        worker_stop(x->worker, why, NULL);
     } else if (x->waits) {
         queue_leave(&x->e->queue, x);
-        x->stop = STOP_CANCEL;
+        x->stop = why;
         TAILQ_INSERT_TAIL(&x->e->cancelled, x, link);
         engine_later(x->e);
     }
+}
+
+void engine_cancel(struct execution *x)
+{
+    end_early(x, STOP_CANCEL);
+}
+
+void engine_stop(struct execution *x)
+{
+    end_early(x, STOP_SHUTDOWN);
 }
 
 void exec_answer_cancelled(struct engine *e)
@@ -383,6 +393,10 @@ void exec_answer_cancelled(struct engine *e)
                         "The queue is full (SANDBOX_QUEUE_SIZE), and this client has the most in "
                         "it: the execution had to leave, before it began, for one of another "
                         "client; try again in a moment");
+        else if (x->stop == STOP_SHUTDOWN)
+            exec_refuse(x, CATEGORY_CANCELLED,
+                        "The execution was cancelled before it began, because the server is "
+                        "ending");
         else
             exec_refuse(x, CATEGORY_CANCELLED,
                         "The execution was cancelled by the client before it began");

@@ -115,7 +115,8 @@ static int make_head(struct http_request *r, unsigned status, const struct http_
 {
     struct buf *b = &r->server->head;
     char line[128];
-    r->closes |= r->server->draining || r->no_more;
+    /* what it has asked besides is still answered */
+    r->closes |= r->server->draining || (r->no_more && r->held.len == 0 && !r->processing);
     buf_clear(b);
     int n = snprintf(line, sizeof(line), "HTTP/1.1 %u %s\r\nDate: %s\r\n", status,
                      phrase_of(status), date_now(r->server));

@@ -152,6 +152,20 @@ static void tls_written(struct bufferevent *bev _unused_, void *arg)
         c->events->on_written(c->ctx);
 }
 
+/* Somebody has typed http:// where https:// was meant. The bytes are not ours to encrypt. */
+static void say_that_it_is_tls(struct carrier *c)
+{
+    static const char text[] =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Length: 44\r\nConnection: close\r\n\r\n"
+        "This port speaks TLS: use https:// for it.\r\n";
+    send(c->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(c->fd, SHUT_WR);
+    /* what stays unread would make the kernel throw the answer away */
+    if (recv(c->fd, c->scratch, CARRIER_SCRATCH_BYTES, MSG_DONTWAIT) < 0)
+        return;
+}
+
 static void tls_event(struct bufferevent *bev, short what, void *arg)
 {
     struct carrier *c = arg;
@@ -159,8 +173,11 @@ static void tls_event(struct bufferevent *bev, short what, void *arg)
         return;
     /* why the peer could not be understood is of no use here, and must not be taken for the next
      * one's */
-    while (bufferevent_get_openssl_error(bev))
-        ;
+    bool http = false;
+    for (unsigned long code; (code = bufferevent_get_openssl_error(bev));)
+        http |= ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
+    if (http)
+        say_that_it_is_tls(c);
     ERR_clear_error();
     bool broken = what & BEV_EVENT_ERROR;
     bufferevent_disable(bev, broken ? EV_READ | EV_WRITE : EV_READ);
@@ -236,10 +253,18 @@ void carrier_set_reading(struct carrier *c, bool on)
         bufferevent_trigger(c->tls, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
 }
 
-bool carrier_peer_gone(const struct carrier *c)
+enum carrier_peer carrier_peer(const struct carrier *c)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLRDHUP};
-    return c->ended || (poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)));
+    bool ended = c->ended;
+    if (poll(&p, 1, 0) > 0) {
+        if (p.revents & (POLLHUP | POLLERR))
+            return CARRIER_GONE;
+        ended |= (p.revents & POLLRDHUP) != 0;
+    }
+    if (!ended)
+        return CARRIER_THERE;
+    return c->tls || c->broken ? CARRIER_GONE : CARRIER_SILENT;
 }
 
 int carrier_send(struct carrier *c, const struct iovec *pieces, size_t n)

@@ -29,9 +29,15 @@ struct carrier_events {
 struct carrier *carrier_new(struct event_base *base, int fd, struct ssl_ctx_st *tls,
                             uint8_t *scratch, const struct carrier_events *events, void *ctx);
 
-/* Stop or go on reading; while stopped the peer's end is not noticed: carrier_peer_gone() asks. */
+/* Stop or go on reading; while stopped the peer's end is not noticed: carrier_peer() asks. */
 void carrier_set_reading(struct carrier *c, bool on);
-bool carrier_peer_gone(const struct carrier *c); /* one system call */
+
+enum carrier_peer {
+    CARRIER_THERE,
+    CARRIER_SILENT, /* it has sent its end, but may still read. Never over TLS */
+    CARRIER_GONE,
+};
+enum carrier_peer carrier_peer(const struct carrier *c); /* one system call */
 
 /* Send all pieces, in order; what does not go at once is copied. -1: the connection is broken
  * (on_end comes or has come) or memory ran out; nothing more can be sent. */

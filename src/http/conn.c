@@ -156,8 +156,10 @@ void conn_go_on(struct http_request *r)
     r->server->stats.buffered_bytes -= input.len;
     r->buffered -= input.len;
     process(r, input.data, input.len);
-    if (r->phase != CONN_DEAD && r->held.len < HTTP_HELD_BYTES &&
-        (r->phase != CONN_READING || r->held.len == 0))
+    if (r->phase == CONN_READING && r->no_more && r->held.len == 0)
+        conn_linger(r, clock_mono_ns());
+    else if (r->phase != CONN_DEAD && r->held.len < HTTP_HELD_BYTES &&
+             (r->phase != CONN_READING || r->held.len == 0))
         carrier_set_reading(r->carrier, true);
 }
 
@@ -190,7 +192,11 @@ static void on_end(void *ctx)
 {
     struct http_request *r = ctx;
     r->no_more = true;
-    if (r->phase == CONN_READING && carrier_unsent(r->carrier) > 0)
+    if (r->open)
+        conn_input_ended(r);
+    else if (r->phase == CONN_READING && r->held.len > 0 && r->waits_turn)
+        return; /* what is held is looked at first */
+    else if (r->phase == CONN_READING && carrier_unsent(r->carrier) > 0)
         conn_linger(r, clock_mono_ns());
     else if (r->phase != CONN_LINGER || carrier_unsent(r->carrier) == 0)
         conn_drop(r);
@@ -260,12 +266,23 @@ static void turn_away(struct http_server *s, int fd)
     close(fd);
 }
 
+/* False: there is no room, and nobody who could be spared. */
+static bool find_room(struct http_server *s, struct tally_key key)
+{
+    if (!tally_add(&s->tally, key, s->limits.max_per_address) &&
+        !(conn_displace(s, &key) && tally_add(&s->tally, key, s->limits.max_per_address)))
+        return false;
+    if (s->stats.connections < s->limits.max_connections || conn_displace(s, NULL))
+        return true;
+    tally_drop(&s->tally, key);
+    return false;
+}
+
 void conn_accept(struct http_server *s, int fd, const struct sockaddr *addr)
 {
     struct tally_key key = tally_key(addr);
     s->stats.accepted++;
-    if (s->stats.connections >= s->limits.max_connections ||
-        !tally_add(&s->tally, key, s->limits.max_per_address)) {
+    if (!find_room(s, key)) {
         turn_away(s, fd);
         return;
     }
@@ -278,5 +295,6 @@ void conn_accept(struct http_server *s, int fd, const struct sockaddr *addr)
     name_peer(r, addr);
     TAILQ_INSERT_TAIL(&s->conns, r, link);
     s->stats.connections++;
+    r->counted = true;
     conn_set_deadline(r, clock_mono_ns(), s->limits.first_byte_ms * HTTP_MS);
 }

@@ -99,6 +99,58 @@ static void free_conn(struct http_request *r)
     free(r);
 }
 
+void conn_uncount(struct http_request *r)
+{
+    if (!r->counted)
+        return;
+    r->counted = false;
+    r->server->stats.connections--;
+    tally_drop(&r->server->tally, r->key);
+}
+
+/* 2: somebody who has proven nothing; 1: somebody known, between two requests; 0: not at all. */
+static int spare(const struct http_request *r)
+{
+    if (r->phase == CONN_LINGER)
+        return r->unsent == 0 ? 2 : 0;
+    if (r->phase != CONN_READING || r->unsent > 0)
+        return 0;
+    if (!r->known)
+        return 2;
+    return guard_is_idle(&r->guard) && r->held.len == 0 ? 1 : 0;
+}
+
+bool conn_displace(struct http_server *s, const struct tally_key *key)
+{
+    struct http_request *r;
+    struct http_request *out = NULL;
+    TAILQ_FOREACH(r, &s->conns, link) {
+        int how = key && !tally_same(r->key, *key) ? 0 : spare(r);
+        if (how == 0 || (out && how == 1))
+            continue;
+        out = r;
+        if (how == 2)
+            break;
+    }
+    if (!out)
+        return false;
+    s->stats.displaced++;
+    conn_uncount(out);
+    conn_drop(out);
+    return true;
+}
+
+void conn_input_ended(struct http_request *r)
+{
+    if (r->phase == CONN_DEAD)
+        return;
+    if (carrier_peer(r->carrier) == CARRIER_SILENT && r->on_half_close &&
+        r->on_half_close(r->on_gone_ctx, r))
+        conn_set_deadline(r, clock_mono_ns(), HTTP_POLL_NS);
+    else
+        conn_drop(r);
+}
+
 /* Nobody has to answer it any more. */
 static void end_request(struct http_request *r)
 {
@@ -114,9 +166,8 @@ static void reap(struct http_request *r)
     struct http_server *s = r->server;
     if (r->carrier) {
         conn_uncount_buffered(r);
+        conn_uncount(r);
         s->unsent -= r->unsent;
-        s->stats.connections--;
-        tally_drop(&s->tally, r->key);
         TAILQ_REMOVE(&s->conns, r, link);
         TAILQ_INSERT_TAIL(&s->orphans, r, link);
         carrier_close(r->carrier);
@@ -198,6 +249,7 @@ void conn_answered(struct http_request *r)
 {
     end_request(r);
     r->on_gone = NULL;
+    r->on_half_close = NULL;
     if (r->phase == CONN_DEAD) {
         if (r->carrier || r->waits_turn)
             return; /* its turn comes */
@@ -207,17 +259,20 @@ void conn_answered(struct http_request *r)
         return;
     }
     uint64_t now = clock_mono_ns();
-    if (r->closes || r->server->draining || r->no_more) {
+    if (r->closes || r->server->draining || (r->no_more && r->held.len == 0 && !r->processing)) {
         conn_linger(r, now);
         return;
     }
     r->phase = CONN_READING;
+    TAILQ_REMOVE(&r->server->conns, r, link);
+    TAILQ_INSERT_TAIL(&r->server->conns, r, link);
     guard_next(&r->guard);
     if (r->body.cap > KEEP_BODY)
         buf_done(&r->body);
     buf_clear(&r->body);
     r->started = 0;
-    conn_set_deadline(r, now, r->server->limits.idle_ms * HTTP_MS);
+    const struct http_limits *l = &r->server->limits;
+    conn_set_deadline(r, now, (r->known ? l->idle_ms : l->stranger_ms) * HTTP_MS);
     if (r->processing)
         return;
     if (r->held.len > 0 && !conn_is_stalled(r))
@@ -265,8 +320,8 @@ void conn_on_timer(evutil_socket_t fd _unused_, short what _unused_, void *arg)
     if (r->phase != CONN_DEAD && r->deadline && now >= r->deadline) {
         if (!r->open)
             time_out(r, now);
-        else if (carrier_peer_gone(r->carrier))
-            conn_drop(r);
+        else if (carrier_peer(r->carrier) != CARRIER_THERE)
+            conn_input_ended(r);
         else
             r->deadline = now + HTTP_POLL_NS;
     }

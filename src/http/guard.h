@@ -10,11 +10,11 @@
  * target is a path of RFC 3986 characters, "//", absolute-form, authority-form and "*" are refused;
  *  - fields: token ":" value CRLF; no blank before the colon, no folding, no NUL, no bare CR or LF,
  * no control character but tab;
- *  - exactly one Host, that is host[:port]; at most one Content-Length, Content-Type,
- * Authorization, Origin, Expect; none of those that frame or identify a request named by
- * Connection;
+ *  - exactly one Host, that is host[:port] (HTTP/1.0, which does not have it, may leave it out); at
+ * most one Content-Length, Content-Type, Authorization, Origin, Expect; none of those that frame or
+ * identify a request named by Connection;
  *  - Content-Length: digits, no sign, list, leading zero; never together with Transfer-Encoding;
- *  - Transfer-Encoding: exactly `chunked`, once, not in HTTP/1.0;
+ *  - Transfer-Encoding: `chunked` alone, in any case, once, not in HTTP/1.0;
  *  - names that become one of the last two when '_' is read as '-' are refused too;
  *  - chunks: plain hexadecimal sizes of at most 8 digits, no extensions, no trailer fields;
  *  - no body with GET and HEAD.

@@ -165,7 +165,7 @@ static bool judge_framing(struct guard *g, const char *const seen[SINGLES])
 {
     g->content_length = 0;
     if (seen[TRANSFER_ENCODING]) {
-        if (strcmp(seen[TRANSFER_ENCODING], "chunked") != 0)
+        if (strcasecmp(seen[TRANSFER_ENCODING], "chunked") != 0)
             return guard_refuse(g, 400, "The only Transfer-Encoding accepted is chunked.");
         if (seen[CONTENT_LENGTH])
             return guard_refuse(g, 400, "There are both Content-Length and Transfer-Encoding.");
@@ -225,9 +225,9 @@ bool guard_judge_head(struct guard *g)
             return false;
         }
     }
-    if (!seen[HOST])
+    if (!seen[HOST] && g->minor > 0)
         return guard_refuse(g, 400, "There is no Host.");
-    if (!is_host(seen[HOST]))
+    if (seen[HOST] && !is_host(seen[HOST]))
         return guard_refuse(g, 400, "Host is not a host name or address, with or without a port.");
     g->keep_alive = !wants_close && (g->minor == 1 || wants_keep);
     return judge_framing(g, seen) && judge_expect(g, seen[EXPECT]);

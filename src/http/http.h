@@ -1,9 +1,9 @@
 /* HTTP/1.1 for a server: whole, proven requests in; answers and streams out. Knows nothing of MCP.
  *
  * What reaches the handler has passed the framing guard (http/guard.h): its head is well-formed, it
- * has exactly one Host, its body has exactly one length and is all there (chunks are joined). What
- * has not is answered 400 (or 408, 413, 414, 431, 501, 503, 505) here and never seen by the
- * handler; such an answer is text/plain, one sentence, and ends the connection.
+ * has exactly one Host (HTTP/1.0: at most one), its body has exactly one length and is all there
+ * (chunks are joined). What has not is answered 400 (or 408, 413, 414, 431, 501, 503, 505) here and
+ * never seen by the handler; such an answer is text/plain, one sentence, and ends the connection.
  *
  * Requests of one connection are handled one after the other, in order: the next one is not handed
  * out before the last one is answered. Requests of different connections are independent.
@@ -12,9 +12,9 @@
  * fine, and fastest: the answer then costs one writev(2).
  *
  * A client has gone when it has closed its side, also by shutdown(SHUT_WR) alone: end of input is
- * all that the kernel shows of a client that has exited. So one that half-closes and still waits
- * gets only what was answered from inside the handler (`printf … | nc -N` against quick answers
- * works). */
+ * all that the kernel shows of a client that has exited. One that half-closes and still waits gets
+ * what was answered from inside the handler (`printf … | nc -N` against quick answers), and later
+ * answers where http_on_half_close() says so. */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
 
@@ -37,11 +37,13 @@ struct http_limits {
     size_t max_unsent_total;   /* of all connections; past it those with the most of it are dropped
                                   [256 MiB] */
     unsigned max_connections;  /* open at once [4096, and never more than RLIMIT_NOFILE - 256] */
-    unsigned max_per_address;  /* of one IPv4 address or IPv6 /64 [half of max_connections] */
+    unsigned max_per_address;  /* of one IPv4 address or IPv6 /64 [max_connections/address_part] */
+    unsigned address_part;     /* what part of all connections one address may have [2: half] */
     uint32_t first_byte_ms;    /* from accept to the first byte, TLS handshake included [10 s] */
     uint32_t head_ms;          /* from the first byte of a request to its whole head [10 s] */
     uint32_t request_ms;       /* from the first byte of a request to its last [60 s] */
     uint32_t idle_ms;          /* between an answer and the next request [120 s] */
+    uint32_t stranger_ms;      /* likewise, before http_know_peer() [15 s, at most idle_ms] */
     uint32_t write_ms;         /* the peer must take some bytes, or all, within this time [30 s] */
 };
 
@@ -79,6 +81,8 @@ unsigned http_server_port(const struct http_server *s);
 /* "http://127.0.0.1:9000", "https://[::1]:9000 …": each address listened on, separated by blanks.
  * Borrowed. */
 const char *http_server_urls(const struct http_server *s);
+/* What the operator should be warned of: a certificate that is not valid now. NULL: nothing. */
+const char *http_server_warning(const struct http_server *s);
 /* Stop gracefully: no new connections, idle ones end now, the others after the answer under way
  * (which says `Connection: close`). Requests already handed out are not touched. Can be called
  * twice. */
@@ -93,6 +97,7 @@ struct http_stats {
     uint64_t accepted;            /* connections ever */
     uint64_t requests;            /* handed out ever */
     uint64_t refused_connections; /* over a limit on connections */
+    uint64_t displaced;           /* connections ended to make room for a new one */
     uint64_t refused_requests;    /* by the guard or a limit, before the handler saw them */
     uint64_t timed_out;           /* connections ended by a time limit */
     size_t buffered_bytes;        /* bodies not yet whole */
@@ -134,6 +139,11 @@ http_peer(const struct http_request *r); /* numeric address, no port: "127.0.0.1
 bool http_peer_is_loopback(const struct http_request *r);
 bool http_is_tls(const struct http_request *r);
 
+/* The peer has proven who it is. When there is no room for another connection, the one that has
+ * been idle longest is closed for it: first of those that have proven nothing, also in the middle
+ * of sending a request, then of the others, between requests. */
+void http_know_peer(struct http_request *r);
+
 /* ---- answers ---- */
 
 /* Names and values are copied at once. Control characters in them are a defect of the caller: such
@@ -170,5 +180,12 @@ void http_abort(struct http_request *r);
  * one stays valid until it is answered, to nobody. */
 typedef void http_gone_fn(void *ctx, struct http_request *r);
 void http_on_gone(struct http_request *r, http_gone_fn *fn, void *ctx);
+
+/* After http_on_gone(), whose ctx it gets: the peer has sent its end of input and may have gone or
+ * may wait. True: it is to be answered all the same, and only a reset or a failed write is its end.
+ * False, and without one: it has gone. Asked any number of times, from the loop; must not answer.
+ * Not asked over TLS, where a peer that has sent its end has gone. */
+typedef bool http_half_close_fn(void *ctx, struct http_request *r);
+void http_on_half_close(struct http_request *r, http_half_close_fn *fn);
 
 #endif

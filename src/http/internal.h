@@ -48,6 +48,8 @@ struct http_request {
     bool busy;       /* likewise, and counted as such */
     bool in_chunks;  /* of the stream */
     bool over_tls;
+    bool known;   /* it has proven who it is */
+    bool counted; /* in the tally and among the connections */
     struct buf body;
     size_t buffered; /* of both, counted in the server's statistics */
     struct buf held; /* input that came while a request was under way */
@@ -61,6 +63,7 @@ struct http_request {
     size_t discarded;
     char *query; /* inside the guard's head; NULL: none */
     http_gone_fn *on_gone;
+    http_half_close_fn *on_half_close;
     void *on_gone_ctx;
     struct tally_key key;
     char peer[INET6_ADDRSTRLEN];
@@ -89,7 +92,7 @@ struct http_server {
     unsigned port;
     char urls[160];
     bool draining;
-    struct conn_list conns;   /* with a socket */
+    struct conn_list conns;   /* with a socket, in the order of their last answer or accept */
     struct conn_list orphans; /* without, waiting for whoever still has to answer */
     struct conn_list turns;   /* dead ones to free, others to go on with */
     struct event turn;
@@ -109,6 +112,8 @@ void http_unlisten(struct http_server *s);
 /* tls.c. NULL: @err tells what is wrong with which file. */
 struct ssl_ctx_st *http_tls_new(const char *cert_file, const char *key_file, struct err *err);
 void http_tls_free(struct ssl_ctx_st *tls);
+/* What clients will not like about the certificate; NULL: nothing, or no TLS. Static. */
+const char *http_tls_problem(struct ssl_ctx_st *tls);
 
 /* conn.c. Takes @fd over. */
 void conn_accept(struct http_server *s, int fd, const struct sockaddr *addr);
@@ -136,6 +141,12 @@ void conn_drop(struct http_request *r);
 void conn_tell_gone(struct http_request *r);
 /* Nothing more is to be said: let the peer read the last answer, then close. */
 void conn_linger(struct http_request *r, uint64_t now);
+/* The peer has sent all it will send, or is gone. */
+void conn_input_ended(struct http_request *r);
+/* Close the connection that can be spared most, of @key only unless NULL. False: there is none. */
+bool conn_displace(struct http_server *s, const struct tally_key *key);
+/* It takes no place any more. */
+void conn_uncount(struct http_request *r);
 /* End it if nothing is under way. */
 void conn_drain(struct http_request *r);
 /* The request has been answered to its last byte, as far as this room is concerned. May free it. */

@@ -71,6 +71,17 @@ bool http_is_tls(const struct http_request *r)
     return r->over_tls;
 }
 
+void http_know_peer(struct http_request *r)
+{
+    r->known = true;
+}
+
+void http_on_half_close(struct http_request *r, http_half_close_fn *fn)
+{
+    if (r->on_gone)
+        r->on_half_close = fn;
+}
+
 void http_on_gone(struct http_request *r, http_gone_fn *fn, void *ctx)
 {
     if (!r->open || r->phase == CONN_JUDGED)

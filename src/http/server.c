@@ -30,11 +30,14 @@ static struct http_limits with_defaults(struct http_limits l)
     DEFAULT(max_unsent_total, 256 * MIB);
     DEFAULT(max_connections, 4096);
     l.max_connections = affordable(l.max_connections);
-    DEFAULT(max_per_address, MAX(l.max_connections / 2, 1));
+    DEFAULT(address_part, 2);
+    DEFAULT(max_per_address, MAX(l.max_connections / l.address_part, 1));
     DEFAULT(first_byte_ms, 10000);
     DEFAULT(head_ms, 10000);
     DEFAULT(request_ms, 60000);
     DEFAULT(idle_ms, 120000);
+    DEFAULT(stranger_ms, 15000);
+    l.stranger_ms = MIN(l.stranger_ms, l.idle_ms);
     DEFAULT(write_ms, 30000);
 #undef DEFAULT
     l.max_head_bytes = MIN(l.max_head_bytes, GUARD_MAX_HEAD_BYTES);
@@ -95,6 +98,11 @@ unsigned http_server_port(const struct http_server *s)
 const char *http_server_urls(const struct http_server *s)
 {
     return s->urls;
+}
+
+const char *http_server_warning(const struct http_server *s)
+{
+    return http_tls_problem(s->tls);
 }
 
 void http_server_stats(const struct http_server *s, struct http_stats *ret)

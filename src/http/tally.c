@@ -57,7 +57,7 @@ struct tally_key tally_key(const struct sockaddr *addr)
     return key;
 }
 
-static bool same(struct tally_key a, struct tally_key b)
+bool tally_same(struct tally_key a, struct tally_key b)
 {
     return a.bits == b.bits && a.v6 == b.v6;
 }
@@ -67,7 +67,7 @@ static struct tally_entry **find(struct tally *t, struct tally_key key)
     uint64_t h = (key.bits ^ (key.bits >> 29) ^ (key.v6 ? t->seed >> 7 : 0)) * t->seed;
     h = (h ^ (h >> 31)) * t->seed;
     struct tally_entry **e = &t->buckets[(h >> 40) % BUCKETS];
-    while (*e && !same((*e)->key, key))
+    while (*e && !tally_same((*e)->key, key))
         e = &(*e)->next;
     return e;
 }

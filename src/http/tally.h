@@ -19,6 +19,8 @@ struct tally {
     uint64_t seed;
 };
 
+bool tally_same(struct tally_key a, struct tally_key b);
+
 int tally_init(struct tally *t, struct err *err);
 void tally_done(struct tally *t);
 

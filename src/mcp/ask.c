@@ -137,6 +137,7 @@ static void resume(struct call *call)
     auto_json json_t *params = take_ptr(call->params);
     auto_free char *id = take_ptr(call->id);
     auto_free char *state = take_ptr(a->state);
+    auto_free char *session = take_ptr(call->session);
     bool whole = answers != NULL;
     for (size_t i = 0; i < a->len; i++)
         whole =
@@ -147,6 +148,7 @@ static void resume(struct call *call)
         .era = call->era,
         .msg = &msg,
         .road = call->road,
+        .session = session,
         .input = {.can = call->client->can, .answers = answers, .state = state},
         .resumed = true,
         .progress = call->progress,

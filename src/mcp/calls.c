@@ -40,6 +40,7 @@ void call_free(struct call *call)
     note_done(call);
     json_decref(call->params);
     free(call->id);
+    free(call->session);
     free(call);
 }
 
@@ -49,6 +50,16 @@ bool call_under_way(const struct mcp_client *client, const char *id)
         if (strcmp(call->id, id) == 0)
             return true;
     return false;
+}
+
+#define SESSION_MAX 256 /* ours are shorter; one that is longer names no call */
+
+static int take_session(struct call *call, const char *session)
+{
+    if (!session)
+        return 0;
+    call->session = strdup(strlen(session) <= SESSION_MAX ? session : "");
+    return call->session ? 0 : -1;
 }
 
 /* NULL: answered, there was no memory. @repeatable: it may have to be made again. */
@@ -67,7 +78,7 @@ static struct call *call_new(struct request *rq, bool repeatable)
         if (repeatable && rq->msg->params)
             call->params = json_incref((json_t *)(uintptr_t)rq->msg->params);
     }
-    if (call && call->id) {
+    if (call && call->id && take_session(call, rq->session) == 0) {
         link_call(call, client);
         return call;
     }
@@ -183,6 +194,14 @@ static void on_done(void *ctx, const struct tool_reply *r)
     call_free(call);
 }
 
+static void end_tool(struct call *call)
+{
+    if (call->ending)
+        tool_stop(call->tool);
+    else
+        tool_cancel(call->tool);
+}
+
 void call_start(struct request *rq, const struct tool *tool, const json_t *args, const char *token)
 {
     struct tool_listener listener = {.on_done = on_done};
@@ -200,7 +219,7 @@ void call_start(struct request *rq, const struct tool *tool, const json_t *args,
         return;
     call->tool = started;
     if (call->stopping)
-        tool_cancel(started);
+        end_tool(call);
 }
 
 void call_ask(struct request *rq, const struct tool_questions *q)
@@ -216,7 +235,7 @@ void call_ask(struct request *rq, const struct tool_questions *q)
 static void stop(struct call *call)
 {
     if (!call->stopping && call->tool)
-        tool_cancel(call->tool);
+        end_tool(call);
     call->stopping = true;
 }
 
@@ -232,11 +251,21 @@ static void silence(struct call *call)
     reply_nothing(road);
 }
 
-void call_cancel(struct mcp_client *client, const char *id)
+/* Programs that have one token in common all count from 1: an id alone says nothing. */
+static bool could_mean(const struct request *rq, const struct call *call)
+{
+    if (!rq->client->shared_ids)
+        return true;
+    if (call->era != rq->era || !call->session != !rq->session)
+        return false;
+    return !rq->session || (call->session[0] && strcmp(call->session, rq->session) == 0);
+}
+
+void call_cancel(const struct request *rq, const char *id)
 {
     struct call *found = NULL;
-    for (struct call *call = client->calls; call; call = call->next) {
-        if (strcmp(call->id, id) != 0)
+    for (struct call *call = rq->client->calls; call; call = call->next) {
+        if (strcmp(call->id, id) != 0 || !could_mean(rq, call))
             continue;
         if (found)
             return;
@@ -268,6 +297,16 @@ void calls_gone(struct mcp_client *client, const struct exchange *x)
     }
 }
 
+/* In the modern era to close is to cancel, and the end of input is all that the kernel shows of a
+ * client that has closed. In the legacy ones nothing is lost by answering. */
+bool mcp_exchange_wanted(const struct mcp_client *client, const struct exchange *x)
+{
+    for (const struct call *call = client->calls; call; call = call->next)
+        if (call->road.exchange == x && call->era == ERA_MODERN)
+            return false;
+    return true;
+}
+
 static struct call *first_asking(const struct mcp_client *client)
 {
     struct call *call = client->calls;
@@ -280,8 +319,10 @@ static struct call *first_asking(const struct mcp_client *client)
 void calls_stop(struct mcp_client *client)
 {
     for (struct call *call = client->calls; call; call = call->next)
-        if (!call->asking)
+        if (!call->asking) {
+            call->ending = true;
             stop(call);
+        }
     struct call *call = first_asking(client);
     while (call) {
         call_unlink(call);

@@ -67,6 +67,7 @@ struct request {
     enum era era;
     const struct rpc_message *msg;
     struct road road;
+    const char *session; /* Mcp-Session-Id it came with; NULL: none */
     struct tool_input input;
     bool resumed;      /* made again with the answers that are in `input` */
     uint64_t progress; /* told so far, when resumed */
@@ -171,11 +172,13 @@ struct call {
     struct mcp_server *server;
     enum era era;
     char *id;
+    char *session; /* Mcp-Session-Id it came with; NULL: none */
     struct road road;
     const char *method;     /* static */
     json_t *params;         /* to make it again with answers; NULL: it never asks */
     struct tool_call *tool; /* NULL while it is being started, and while the client is asked */
     bool stopping;
+    bool ending;           /* because the server is */
     struct asking *asking; /* NULL unless the client is asked */
 
     /* notes.c */
@@ -194,9 +197,10 @@ bool call_under_way(const struct mcp_client *client, const char *id);
 void call_start(struct request *rq, const struct tool *tool, const json_t *args, const char *token);
 /* A request without a tool that waits for the client's answers; it then is made again. */
 void call_ask(struct request *rq, const struct tool_questions *q);
-/* The client is no longer interested: stop, and say nothing. Where ids are shared, only if there is
- * no doubt which call is meant. */
-void call_cancel(struct mcp_client *client, const char *id);
+/* @rq, a notification, says that its client is no longer interested in the answer to @id: stop, and
+ * say nothing. Where ids are shared, only if there is no doubt which call is meant: of the same era
+ * and the same session, and the only such one. */
+void call_cancel(const struct request *rq, const char *id);
 /* The exchange is no more: see on_gone in mcp.h. */
 void calls_gone(struct mcp_client *client, const struct exchange *x);
 /* Stop all; each is answered as cancelled. */

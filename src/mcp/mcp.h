@@ -82,4 +82,8 @@ void mcp_client_free(struct mcp_client *client);
  * cancelled, and its answer is dropped. */
 extern const struct exchange_handler mcp_exchange_handler;
 
+/* The peer of @x, an exchange under way of @client, has sent its end of input: it may have gone, or
+ * may have half-closed its connection and wait. Is @x to be answered all the same? */
+bool mcp_exchange_wanted(const struct mcp_client *client, const struct exchange *x);
+
 #endif

@@ -284,7 +284,7 @@ void notification_serve(struct request *rq)
         const json_t *id = rq->msg->params ? json_object_get(rq->msg->params, "requestId") : NULL;
         auto_free char *text = id ? rpc_token_text(id) : NULL;
         if (text)
-            call_cancel(rq->client, text);
+            call_cancel(rq, text);
     }
     reply_nothing(rq->road);
 }

@@ -92,7 +92,8 @@ static void serve(struct mcp_client *client, struct road road, const struct mess
         return;
     }
     era_decide(head, &msg, &verdict);
-    struct request rq = {.client = client, .era = verdict.era, .msg = &msg, .road = road};
+    struct request rq = {
+        .client = client, .era = verdict.era, .msg = &msg, .road = road, .session = head->session};
     if (msg.kind == RPC_REQUEST)
         serve_request(&rq, &verdict);
     else if (msg.kind == RPC_NOTIFICATION)
@@ -173,6 +174,11 @@ static void on_message(void *ctx, struct exchange *x, const struct message_head 
     struct road road = {.exchange = x};
     struct err err = ERR_INIT;
     auto_json json_t *root = json_parse(data, n, &message_limits, &err);
+    if (!root && err.code == ERR_NOMEM) {
+        reply_error(client->server, road, EXCHANGE_ANSWER, NULL, RPC_INTERNAL_ERROR,
+                    "no memory to read the message; try again later", NULL);
+        return;
+    }
     if (!root) {
         refuse_text(client, road, data, n, &err);
         return;

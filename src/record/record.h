@@ -35,7 +35,8 @@
 /* One finished execution. Everything is borrowed. */
 struct record_entry {
     uint64_t unix_ms;                              /* when it ended */
-    const char *execution_id, *client, *isolation; /* the first and last NULL when refused */
+    const char *execution_id, *client, *isolation; /* the last NULL when refused, the first of
+                                                      validations then, too */
     const char *mode;                              /* "execute", "validate" */
     unsigned category;                             /* index below RECORD_CATEGORIES; 0 = success */
     const char *category_name;                     /* NULL = success */

@@ -67,6 +67,7 @@ static void describe_code(const struct conf *conf, struct json_out *out)
                           "The whole Python program. Print, or end with an expression, or bind a "
                           "variable named result.");
     json_pair_uint(out, "minLength", 1);
+    /* in characters; the limit is on bytes of UTF-8, of which there are at least as many */
     json_pair_uint(out, "maxLength", conf->max_code_bytes);
     schema_end_property(out);
 }

@@ -145,7 +145,6 @@ void execute_refusal_write(const struct tools_env *env, struct json_out *out,
                            const struct refusal *why)
 {
     struct engine_info info;
-    uint8_t random[10];
     struct exec_result r = {
         .category = why->category,
         .error = why->error,
@@ -156,7 +155,6 @@ void execute_refusal_write(const struct tools_env *env, struct json_out *out,
     engine_info(env->engine, &info);
     unsigned isolation = info.hello ? info.hello->isolation : env->conf->isolation;
     r.isolation = isolation == ISOLATION_LANDLOCK ? "landlock" : "jail";
-    random_bytes(random, sizeof(random));
-    uuid7_format(clock_unix_ms(), random, r.execution_id);
+    memcpy(r.execution_id, why->execution_id, sizeof(r.execution_id));
     execute_result_write(out, &r);
 }

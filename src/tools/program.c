@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "base/id.h"
+#include "sys/clock.h"
+
 #define FIRST_BYTES 2048 /* most answers fit */
 
 struct program_call {
@@ -59,20 +62,30 @@ static void cancel(struct tool_call *base)
     engine_cancel(((struct program_call *)base)->execution);
 }
 
+static void stop(struct tool_call *base)
+{
+    engine_stop(((struct program_call *)base)->execution);
+}
+
 /* Answer without the engine, which therefore cannot tell the record: the hook does. */
 static void refuse(const struct program_order *o, const struct refusal *why, unsigned retry_after_s)
 {
     auto_buf struct buf buf = BUF_INIT(0);
     struct json_out out = json_out_init(&buf);
+    uint8_t random[10];
+    struct refusal named = *why;
+    random_bytes(random, sizeof(random));
+    uuid7_format(clock_unix_ms(), random, named.execution_id);
     const struct tool_refused refused = {
         .tool = o->kind->tool,
+        .execution_id = named.execution_id,
         .client = o->caller->name,
         .category = exec_category_name(why->category),
         .error = why->error,
     };
     if (o->env->on_refused)
         o->env->on_refused(o->env->on_refused_ctx, &refused);
-    o->kind->refuse(o->env, &out, why);
+    o->kind->refuse(o->env, &out, &named);
     reply(o->listener, o->ctx, &out,
           (struct tool_reply){.is_error = true, .retry_after_s = retry_after_s});
 }
@@ -116,7 +129,7 @@ struct tool_call *program_start(const struct program_order *order, const struct 
         return program_refuse(order, &err);
     }
     *call = (struct program_call){
-        .base = {.cancel = cancel},
+        .base = {.cancel = cancel, .stop = stop},
         .env = order->env,
         .kind = order->kind,
         .listener = *order->listener,

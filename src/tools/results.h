@@ -3,6 +3,7 @@
 #ifndef TOOLS_RESULTS_H
 #define TOOLS_RESULTS_H
 
+#include "base/id.h"
 #include "engine/engine.h"
 #include "tools/tools.h"
 #include "json/write.h"
@@ -12,6 +13,7 @@ struct refusal {
     enum exec_category category;
     const char *error;      /* one sentence */
     const char *error_type; /* NULL: after the category */
+    char execution_id[UUID_TEXT_LEN + 1];
 };
 
 /* execute_code. @r as the engine gave it. */

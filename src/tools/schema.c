@@ -80,8 +80,7 @@ void schema_begin_property(struct json_out *out, const char *name, const char *t
 {
     json_key(out, name);
     json_open_object(out);
-    if (type)
-        put_type(out, type);
+    put_type(out, type);
     json_pair_str(out, "description", description);
 }
 

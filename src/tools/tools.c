@@ -79,3 +79,11 @@ void tool_cancel(struct tool_call *call)
 {
     call->cancel(call);
 }
+
+void tool_stop(struct tool_call *call)
+{
+    if (call->stop)
+        call->stop(call);
+    else
+        call->cancel(call);
+}

@@ -42,8 +42,9 @@ struct tool_caller {
  */
 struct tool_refused {
     const char *tool, *client;
-    const char *category; /* "invalid_request", "overloaded", "internal_error" */
-    const char *error;    /* the sentence the client was given */
+    const char *execution_id; /* that an answer of execute_code carries */
+    const char *category;     /* "invalid_request", "overloaded", "internal_error" */
+    const char *error;        /* the sentence the client was given */
 };
 
 /* What tools work with. Everything is borrowed and outlives them. */
@@ -120,6 +121,7 @@ struct tool {
 /* What every call under way begins with. */
 struct tool_call {
     void (*cancel)(struct tool_call *call);
+    void (*stop)(struct tool_call *call); /* likewise: the server is ending. NULL: cancel */
 };
 
 /* Vivarium's own: execute_code, validate_code, get_sandbox_info. */
@@ -142,5 +144,7 @@ struct tool_call *tools_call(const struct tools *t, const struct tool *tool, con
                              void *ctx);
 /* Stop it. on_done follows, not from inside this call. */
 void tool_cancel(struct tool_call *call);
+/* Likewise, because the server is ending: the answer says so. */
+void tool_stop(struct tool_call *call);
 
 #endif

@@ -56,6 +56,8 @@ struct message_head {
     const char *protocol_version; /* MCP-Protocol-Version */
     const char *method, *name;    /* Mcp-Method, Mcp-Name: trimmed and decoded */
     bool has_headers;             /* Streamable HTTP; false on stdio and in legacy SSE sessions */
+    const char *session; /* Mcp-Session-Id: proves nothing, but tells programs apart that share a
+                            proof */
 };
 
 /* The protocol above. Each message must be ended, at once or later; calls may nest (an answer may

@@ -50,7 +50,7 @@ void web_cors(struct web_fields *f, const char *origin)
     if (!origin)
         return;
     web_field(f, "Access-Control-Allow-Origin", origin);
-    web_field(f, "Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After");
+    web_field(f, "Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After, Mcp-Session-Id");
     web_field(f, "Vary", "Origin");
 }
 
@@ -88,6 +88,9 @@ void web_refuse(const struct visit *v, unsigned status, struct http_field extra,
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    const struct web_gate *gate = &v->web->o.gate;
+    if (gate->on_refused && (status == 401 || status == 403))
+        gate->on_refused(gate->ctx, status, http_peer(v->request), text);
     if (extra.name)
         web_field(&fields, extra.name, extra.value);
     if (v->target.route == ROUTE_MCP || v->target.route == ROUTE_MESSAGE) {

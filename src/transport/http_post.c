@@ -171,6 +171,13 @@ static void on_gone(void *ctx, struct http_request *r _unused_)
     post_free(p);
 }
 
+static bool still_wanted(void *ctx, struct http_request *r _unused_)
+{
+    const struct post *p = ctx;
+    const struct web_gate *gate = &p->web->o.gate;
+    return gate->still_wanted && gate->still_wanted(p->client, &p->exchange);
+}
+
 void post_serve(const struct visit *v, const struct web_caller *caller)
 {
     static const struct exchange_ops ops = {note, end};
@@ -183,6 +190,7 @@ void post_serve(const struct visit *v, const struct web_caller *caller)
         .method = http_header(r, "Mcp-Method"),
         .name = web_name_decode(http_header(r, "Mcp-Name"), room, sizeof(room)),
         .has_headers = true,
+        .session = http_header(r, "Mcp-Session-Id"),
     };
     struct post *p = post_new(w, caller->client);
     if (!p) {
@@ -198,6 +206,7 @@ void post_serve(const struct visit *v, const struct web_caller *caller)
     p->cors = v->cors;
     p->said_ns = clock_mono_ns();
     http_on_gone(r, on_gone, p);
+    http_on_half_close(r, still_wanted);
     const char *body = http_body(r, &n);
     w->o.handler->on_message(p->client, &p->exchange, &head, body, n);
 }

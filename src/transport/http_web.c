@@ -23,7 +23,8 @@ static const struct http_field no_field;
 /* What a header must not hold twice, because the protocol reads it once. */
 static const char *doubled(const struct http_request *r)
 {
-    static const char *const single[] = {"MCP-Protocol-Version", "Mcp-Method", "Mcp-Name"};
+    static const char *const single[] = {"MCP-Protocol-Version", "Mcp-Method", "Mcp-Name",
+                                         "Mcp-Session-Id"};
     for (size_t i = 0; i < ARRAY_LEN(single); i++)
         if (http_header_count(r, single[i]) > 1)
             return single[i];
@@ -52,7 +53,10 @@ static bool addressed(struct visit *v)
     const struct web_options *o = &v->web->o;
     const char *origin = http_header(r, "Origin");
     enum web_origin kind = web_origin_judge(origin, o->allowed_origins);
-    if (!web_host_ok(http_header(r, "Host"), o->http.address, o->allowed_hosts)) {
+    const char *host = http_header(r, "Host");
+    /* Probes of load balancers speak HTTP/1.0 and name no host; no browser does. */
+    bool probe = !host && (v->target.route == ROUTE_HEALTH || v->target.route == ROUTE_READY);
+    if (!probe && !web_host_ok(host, o->http.address, o->allowed_hosts)) {
         web_refuse(v, 403, no_field,
                    "The Host of this request is not a name of this server. If it should be, start "
                    "the server with SANDBOX_ALLOWED_HOSTS set to that name (several are separated "
@@ -148,8 +152,10 @@ static bool entered(const struct visit *v, struct web_caller *ret)
 {
     const struct web_gate *gate = &v->web->o.gate;
     struct web_refusal why = {0};
-    if (gate->enter(gate->ctx, http_header(v->request, "Authorization"), ret, &why))
+    if (gate->enter(gate->ctx, http_header(v->request, "Authorization"), ret, &why)) {
+        http_know_peer(v->request);
         return true;
+    }
     struct http_field field = {why.authenticate[0] ? "WWW-Authenticate" : NULL, why.authenticate};
     web_refuse(v, why.status, field, "%s", why.text);
     return false;
@@ -317,6 +323,11 @@ struct web *web_new(struct loop *loop, const struct web_options *options, struct
 const char *web_urls(const struct web *w)
 {
     return http_server_urls(w->http);
+}
+
+const char *web_warning(const struct web *w)
+{
+    return http_server_warning(w->http);
 }
 
 unsigned web_port(const struct web *w)

@@ -57,6 +57,13 @@ struct web_gate {
     void *(*open_session)(void *ctx, const struct web_caller *caller);
     /* Its exchanges are ended from inside this call. */
     void (*close_session)(void *ctx, void *client);
+    /* The peer of @x has sent all that it will send. It may have gone, or it half-closed and waits:
+     * only writing tells. Is @x to be answered all the same? False, and NULL: on_gone follows.
+     * @client: of the handler. Changes nothing. */
+    bool (*still_wanted)(const void *client, const struct exchange *x);
+    /* A request from @peer (a numeric address) was refused with 401 or 403; @why is ours. NULL:
+     * nobody wants to know. */
+    void (*on_refused)(void *ctx, unsigned status, const char *peer, const char *why);
     /* Why no program can be run at this moment; NULL: it can. */
     const char *(*not_ready)(void *ctx);
     /* The metrics that are not this room's. */
@@ -82,6 +89,7 @@ struct web_options {
 struct web *web_new(struct loop *loop, const struct web_options *options, struct err *err);
 const char *web_urls(const struct web *w); /* as http_server_urls() */
 unsigned web_port(const struct web *w);
+const char *web_warning(const struct web *w); /* as http_server_warning() */
 
 /* No new work: nobody can connect, requests are answered 503. What is under way may go on for
  * @grace_ns, then it is stopped (exchange_handler.on_stop), answered, and on_end is called. */

@@ -84,7 +84,10 @@ ENCODINGS = [
     row("gzip before chunked", post(b"Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n")),
     row("chunked before identity", post(b"Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n")),
     row("identity", post(b"Transfer-Encoding: identity", length(b"40"), body=BODY)),
-    row("chunked with a capital", post(b"Transfer-Encoding: Chunked", body=b"0\r\n\r\n")),
+    row(
+        "chunked with a capital and a length",
+        post(b"Transfer-Encoding: Chunked", length(b"5"), body=b"0\r\n\r\n"),
+    ),
     row("chunked misspelt", post(b"Transfer-Encoding: xchunked", body=b"0\r\n\r\n")),
     row("chunked in quotes", post(b'Transfer-Encoding: "chunked"', body=b"0\r\n\r\n")),
     row("chunked with a parameter", post(b"Transfer-Encoding: chunked;q=1", body=b"0\r\n\r\n")),
@@ -128,7 +131,6 @@ CHUNKS = [
 
 HEADS = [
     row("no Host", get(b"GET /health HTTP/1.1", b"X: y"), says="Host"),
-    row("no Host in HTTP/1.0", get(b"GET /health HTTP/1.0", b"X: y")),
     row("two Hosts", get(b"GET /health HTTP/1.1", b"Host: localhost", b"Host: evil.example")),
     row("two equal Hosts", get(b"GET /health HTTP/1.1", b"Host: localhost", b"host: localhost")),
     row("a list of Hosts", get(b"GET /health HTTP/1.1", b"Host: localhost, evil.example")),
@@ -258,6 +260,13 @@ SEQUENCES = [
         stays=True,
     ),
     row("HTTP/1.0 ends after its answer", get(b"GET /health HTTP/1.0"), status=200),
+    row("a probe without Host in HTTP/1.0", get(b"GET /health HTTP/1.0", b"X: y"), status=200),
+    row("no Host in HTTP/1.0", get(b"GET / HTTP/1.0", b"X: y"), status=403),
+    row(
+        "a message without Host in HTTP/1.0",
+        post(length(b"40"), body=BODY).replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host: localhost\r\n", b""),
+        status=403,
+    ),
     row(
         "a client that asks for the end gets it",
         get(b"GET /health HTTP/1.1", b"Host: localhost", b"Connection: close") + SMUGGLED,

@@ -90,7 +90,8 @@ def test_a_mistake_makes_no_token(args, word):
 def test_each_token_of_the_file_has_its_own_name_rate_and_profiles(tmp_path):
     small, small_line = make_token("small", "--rate", "2", "--profiles", "basic")
     large, large_line = make_token("large")
-    old, old_line = make_token("old", "--expires", "2020-01-01")
+    old, old_line = make_token("old", "--expires", "2099-01-01")
+    old_line = old_line.replace("expires=2099-01-02", "expires=2020-01-02")
     path = private_file(tmp_path / "tokens", f"# ours\n{small_line}\n\n{large_line}\n{old_line}\n")
     settings = {
         "SANDBOX_TOKENS_FILE": path,

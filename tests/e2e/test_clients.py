@@ -17,10 +17,13 @@ from mcp import ClientSession, StdioServerParameters
 
 
 # ---- TypeScript ----
+@pytest.fixture(scope="module", params=["old", "legacy", "auto", "pinned"])
+def typescript(request):
+    return request.param, drive_typescript(request.param, "stdio", VIVARIUM, "serve")
+
+
 class TestTypeScript(TypeScriptChecks):
-    @pytest.fixture(scope="class", params=["old", "legacy", "auto", "pinned"])
-    def typescript(self, request):
-        return request.param, drive_typescript(request.param, "stdio", VIVARIUM, "serve")
+    """Over stdio."""
 
 
 # ---- Python, second generation ----

@@ -331,6 +331,35 @@ def test_a_legacy_client_cancels_by_a_notification(web):
     connection.close()
 
 
+def test_a_notification_reaches_only_requests_of_its_session(web):
+    sessions = ["a" * 32, "b" * 32]
+    before = cancelled(web)
+    message, fields = web.request(
+        "tools/call", {"name": "execute_code", "arguments": {"code": "import time\ntime.sleep(1)\n1"}}
+    )
+    note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": message["id"]}}
+    open_ones = []
+    for session in sessions:
+        open_ones.append(web.connect())
+        head = {**fields, "Mcp-Session-Id": session}
+        open_ones[-1].send_request("POST", "/mcp", head, json.dumps(message).encode())
+    wait_until(lambda: web.metric("vivarium_running") == 2, what="two programs")
+    assert web.post(note, headers={"Mcp-Session-Id": sessions[0]}).status == 202
+    assert open_ones[0].answer().body == b""
+    assert open_ones[1].answer().message()["result"]["structuredContent"]["result"] == 1
+    assert eventually(lambda: cancelled(web), before + 1) == before + 1
+
+
+def test_a_legacy_client_that_half_closes_is_answered_and_a_modern_one_has_cancelled(web):
+    connection, _ = web.begin("import time\ntime.sleep(0.5)\n6 * 7")
+    connection.socket.shutdown(socket.SHUT_WR)
+    assert connection.answer().message()["result"]["structuredContent"]["result"] == 42
+    before = cancelled(web)
+    connection, _ = web.begin(FOREVER, modern=True)
+    connection.socket.shutdown(socket.SHUT_WR)
+    assert eventually(lambda: cancelled(web), before + 1) == before + 1
+
+
 def test_a_notification_that_could_mean_two_requests_cancels_neither(web):
     before = cancelled(web)
     code = "import time\ntime.sleep(1)\n1"

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from http_client import FOREVER, TOKEN, Connection, Session, Stream, cancelled, eventually
-from stdio_client import PATIENCE, alive, process_tree, wait_until
+from stdio_client import PATIENCE, VIVARIUM, alive, process_tree, wait_until
 
 
-def make_certificate(folder):
+def make_certificate(folder, until=timedelta(hours=1)):
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -26,7 +27,7 @@ def make_certificate(folder):
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_after(now + until)
         .sign(key, hashes.SHA256())
     )
     (folder / "cert.pem").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
@@ -161,6 +162,7 @@ def test_what_does_not_end_in_its_grace_is_stopped_and_answered(serve):
     server.signal()
     result = connection.answer().message()["result"]["structuredContent"]
     assert (result["error_category"], result["stdout"]) == ("cancelled", "so far\n")
+    assert "server is ending" in result["error"] and "client" not in result["error"]
     assert server.wait() == 0
     wait_until(lambda: not alive(pids), what="the end of every process")
 
@@ -250,3 +252,73 @@ def test_ipv6_works_as_ipv4_does(serve):
     with Connection("::1", server.port) as connection:
         connection.send_request("GET", "/health")
         assert connection.answer().status == 200
+
+
+def test_a_key_that_others_can_read_is_refused_and_a_certificate_of_yesterday_is_told(serve, tmp_path):
+    cert, key = make_certificate(tmp_path, until=timedelta(minutes=-30))
+    server = serve({"SANDBOX_TLS_CERT": cert, "SANDBOX_TLS_KEY": key}, tls=True)
+    assert "certificate has expired" in server.stderr()
+    os.chmod(key, 0o644)
+    server = serve({"SANDBOX_TLS_CERT": cert, "SANDBOX_TLS_KEY": key}, start=False)
+    assert server.wait() == 2
+    assert "chmod 600" in server.stderr() and key in server.stderr()
+
+
+def test_every_web_page_without_a_token_is_warned_of(serve):
+    open_to_all = serve({"SANDBOX_ALLOWED_ORIGINS": "*"})
+    assert open_to_all.get("/health").status == 200 and "every web page" in open_to_all.stderr()
+    locked = serve({"SANDBOX_ALLOWED_ORIGINS": "*", "SANDBOX_API_TOKEN": TOKEN})
+    assert locked.get("/health").status == 200 and "every web page" not in locked.stderr()
+
+
+def test_who_is_refused_is_logged_and_not_a_thousand_times(serve):
+    server = serve({"SANDBOX_API_TOKEN": TOKEN})
+    for _ in range(30):
+        assert server.rpc("ping", headers={"Authorization": "Bearer wrong"}).status == 401
+    told = [line for line in server.stderr().splitlines() if "from 127.0.0.1 with 401" in line]
+    assert len(told) == 10 and "wrong" not in server.stderr()
+
+
+def test_a_file_of_expired_tokens_is_warned_of(serve, tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text(f"old sha256:{'0' * 64} expires=2020-01-01\n")
+    path.chmod(0o600)
+    assert "has expired" in serve({"SANDBOX_TOKENS_FILE": str(path)}).stderr()
+
+
+@pytest.mark.parametrize("args", [["--port", "1234"], ["--host=127.0.0.1"]])
+def test_where_to_listen_is_a_usage_error_without_http(args):
+    argv = [VIVARIUM, "serve", *args]
+    got = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert got.returncode == 2 and b"--http" in got.stderr
+
+
+def test_a_token_that_has_expired_already_is_not_made():
+    argv = [VIVARIUM, "token", "a", "--expires", "2020-01-01"]
+    got = subprocess.run(argv, capture_output=True, check=False)
+    assert got.returncode == 2 and got.stdout == b"" and b"in the past" in got.stderr
+
+
+# ---- the end of what runs the programs ----
+def keeper_of(server):
+    """The process that starts interpreters: a child of the server."""
+    pid = server.process.pid
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def test_a_server_that_could_never_run_a_program_again_ends_and_says_why(serve, tmp_path):
+    path, listener = notifications(tmp_path)
+    server = serve({"NOTIFY_SOCKET": path, "SANDBOX_MAX_CONCURRENCY": "1"}).wait_ready()
+    running, _ = server.begin(FOREVER)
+    wait_until(lambda: server.metric("vivarium_running") == 1, what="the program")
+    waiting, _ = server.begin(FOREVER)
+    wait_until(lambda: server.metric("vivarium_queued") == 1, what="the second program")
+    os.kill(keeper_of(server), signal.SIGKILL)
+    for connection in (running, waiting):
+        result = connection.answer().message()["result"]["structuredContent"]
+        assert result["error_category"] == "internal_error", result
+    assert server.wait() == 3
+    assert "vivarium-zygote" in server.stderr() and "started anew" in server.stderr()
+    seen = []
+    while not any("STOPPING=1" in one for one in seen):
+        seen.append(listener.recv(4096).decode())

@@ -16,6 +16,7 @@ struct execution {
     const struct exec_callbacks *cb;
     void *ctx;
     bool cancelled;
+    bool stopped; /* because the server is ending */
     struct execution *next;
 };
 
@@ -72,6 +73,11 @@ struct execution *engine_submit(struct engine *e, const struct exec_request *req
 void engine_cancel(struct execution *x)
 {
     x->cancelled = true;
+}
+
+void engine_stop(struct execution *x)
+{
+    x->cancelled = x->stopped = true;
 }
 
 void engine_info(struct engine *e, struct engine_info *ret)

@@ -32,7 +32,7 @@ static struct {
     size_t requests, heads, gones;
     char last[256], peer[64];
     size_t big;
-    bool refuse_heads;
+    bool refuse_heads, know;
 } t;
 
 static char *filler; /* t.big bytes */
@@ -54,6 +54,8 @@ static void on_request(void *ctx, struct http_request *r)
     CHECK(ctx == &t);
     CHECK(body[n] == '\0' && n == http_content_length(r));
     t.requests++;
+    if (t.know)
+        http_know_peer(r);
     snprintf(t.last, sizeof(t.last), "%s %s", http_method_name(r), path);
     snprintf(t.peer, sizeof(t.peer), "%s", http_peer(r));
     if (strcmp(path, "/wait") == 0 || strcmp(path, "/stream") == 0) {

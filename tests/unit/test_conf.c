@@ -358,7 +358,16 @@ TEST(dangerous_imports_are_said_at_start)
     CHECK(c && warned(c, "(os, ctypes, shutil)"));
     conf_free(c);
     c = ENV("SANDBOX_ALLOWED_IMPORTS=math,shutil", "SANDBOX_ENABLE_FILESYSTEM=1");
-    CHECK(c && c->warnings.len == 0);
+    CHECK(c && !warned(c, "SANDBOX_ALLOWED_IMPORTS"));
+    conf_free(c);
+}
+
+TEST(what_this_version_does_not_have_is_said_when_it_is_enabled)
+{
+    struct conf *c = ENV("SANDBOX_ENABLE_FILESYSTEM=1", "SANDBOX_ENABLE_NETWORK=1",
+                         "SANDBOX_ENABLE_CONTAINER_MODE=1");
+    CHECK(c && c->warnings.len == 3 && warned(c, "SANDBOX_ENABLE_FILESYSTEM") &&
+          warned(c, "SANDBOX_ENABLE_NETWORK") && warned(c, "SANDBOX_ENABLE_CONTAINER_MODE"));
     conf_free(c);
 }
 

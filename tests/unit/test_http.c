@@ -268,12 +268,22 @@ TEST(bodies_together_are_bounded)
     finish();
 }
 
+/* A connection whose request is under way. */
+static int waiting_client(void)
+{
+    t.waiting = NULL;
+    int fd = client();
+    say(fd, GET("/wait"));
+    UNTIL(t.waiting);
+    return fd;
+}
+
 TEST(connections_are_bounded_for_each_address)
 {
     serve((struct http_limits){.max_connections = 10, .max_per_address = 2});
-    int one = client(), two = client(), three = client();
-    ask(one, GET("/hello"), "hi");
-    ask(two, GET("/hello"), "hi");
+    int one = waiting_client();
+    int two = waiting_client();
+    int three = client();
     char *got = hear(three, NULL, NULL);
     CHECK(strncmp(got, "HTTP/1.1 503 ", 13) == 0);
     const char *body = strstr(got, "\r\n\r\n"), *length = strstr(got, "Content-Length: ");
@@ -284,7 +294,7 @@ TEST(connections_are_bounded_for_each_address)
     close(one);
     UNTIL(stats().connections == 1);
     ask(three = client(), GET("/hello"), "hi");
-    CHECK(stats().refused_connections == 1);
+    CHECK(stats().refused_connections == 1 && stats().displaced == 0);
     close(two);
     close(three);
     UNTIL(stats().connections == 0);
@@ -296,16 +306,64 @@ TEST(connections_are_bounded_in_total)
     serve((struct http_limits){.max_connections = 3, .max_per_address = 100});
     int fds[3];
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-        ask(fds[i] = client(), GET("/hello"), "hi");
+        fds[i] = waiting_client();
     int more = client();
     char *got = hear(more, NULL, NULL);
     CHECK(strncmp(got, "HTTP/1.1 503 ", 13) == 0);
     free(got);
     close(more);
-    ask(fds[1], GET("/hello"), "hi"); /* the others are not disturbed */
+    CHECK(t.gones == 0); /* the others are not disturbed */
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         close(fds[i]);
     finish();
+}
+
+/* All places taken: @limits decide which. Strangers that are idle or dawdle make room, the one that
+ * has been quiet longest first, then those that are known and idle; what is under way never. */
+static void make_room(struct http_limits limits)
+{
+    serve(limits);
+    t.know = true;
+    int known = client();
+    ask(known, GET("/hello"), "hi");
+    t.know = false;
+    int busy = waiting_client();
+    int dawdler = client();
+    say(dawdler, "POST /hello HTTP/1.1\r\n" H "Content-Le");
+    UNTIL(stats().connections == 3);
+    int idle = client();
+    ask(idle, GET("/hello"), "hi");
+    int new[3];
+    ask(new[0] = client(), GET("/hello"), "hi");
+    expect_end(dawdler);
+    ask(new[1] = client(), GET("/hello"), "hi");
+    expect_end(idle);
+    ask(known, GET("/hello"), "hi");
+    t.know = true; /* these are strangers no more */
+    ask(new[0], GET("/hello"), "hi");
+    ask(new[1], GET("/hello"), "hi");
+    ask(new[2] = client(), GET("/hello"), "hi");
+    expect_end(known); /* idle longest */
+    CHECK(stats().connections == 4 && stats().displaced == 3 && stats().refused_connections == 0);
+    http_answer(t.waiting, 200, NULL, 0, NULL, "late", 4);
+    char *got = hear(busy, "late", NULL);
+    CHECK(strstr(got, "late"));
+    free(got);
+    close(busy);
+    for (size_t i = 0; i < ARRAY_LEN(new); i++)
+        close(new[i]);
+    UNTIL(stats().connections == 0);
+    finish();
+}
+
+TEST(who_is_idle_makes_room_for_a_new_connection)
+{
+    make_room((struct http_limits){.max_connections = 4, .max_per_address = 100});
+}
+
+TEST(who_is_idle_makes_room_for_one_of_the_same_address)
+{
+    make_room((struct http_limits){.max_connections = 100, .max_per_address = 4});
 }
 
 TEST(running_out_of_descriptors_is_survived)

@@ -24,6 +24,22 @@ TEST(an_idle_connection_is_closed)
     finish();
 }
 
+TEST(a_stranger_may_be_idle_for_a_shorter_time)
+{
+    serve((struct http_limits){.stranger_ms = 50});
+    int stranger = client();
+    int known = client();
+    t.know = true;
+    ask(known, GET("/hello"), "hi");
+    t.know = false;
+    ask(stranger, GET("/hello"), "hi");
+    expect_end(stranger);
+    CHECK(stats().timed_out == 1);
+    ask(known, GET("/hello"), "hi");
+    close(known);
+    finish();
+}
+
 TEST(a_slow_head_ends_in_408_however_busily_it_drips)
 {
     serve((struct http_limits){.head_ms = 200});
@@ -117,6 +133,68 @@ TEST(a_client_that_resets_while_its_request_is_worked_on_is_noticed)
 TEST(a_client_that_half_closes_while_its_request_is_worked_on_counts_as_gone)
 {
     vanish(GET("/wait"), true, false);
+}
+
+static bool wanted(void *ctx, struct http_request *r)
+{
+    CHECK(ctx == &t && r == t.waiting);
+    return true;
+}
+
+TEST(a_client_that_half_closes_gets_its_answer_where_it_is_still_wanted)
+{
+    serve(none());
+    int fd = client();
+    say(fd, GET("/wait") GET("/hello"));
+    UNTIL(t.waiting);
+    http_on_half_close(t.waiting, wanted);
+    shutdown(fd, SHUT_WR);
+    for (int i = 0; i < 20; i++)
+        turn();
+    CHECK(t.gones == 0 && stats().busy == 1);
+    http_answer(t.waiting, 200, NULL, 0, NULL, "late", 4);
+    char *got = hear(fd, NULL, NULL);
+    CHECK(strstr(got, "late") && strstr(got, "hi")); /* and what it had asked besides */
+    free(got);
+    close(fd);
+    UNTIL(stats().connections == 0);
+    finish();
+    CHECK(t.gones == 0);
+}
+
+TEST(a_client_that_half_closes_and_then_resets_has_gone)
+{
+    serve(none());
+    int fd = client();
+    say(fd, GET("/stream"));
+    UNTIL(t.waiting);
+    http_on_half_close(t.waiting, wanted);
+    shutdown(fd, SHUT_WR);
+    for (int i = 0; i < 20; i++)
+        turn();
+    CHECK(t.gones == 0);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+    close(fd);
+    UNTIL(t.gones == 1);
+    CHECK(stats().busy == 0 && stats().connections == 0);
+    finish();
+}
+
+TEST(a_client_that_half_closes_and_then_closes_has_gone_when_something_is_sent)
+{
+    serve(none());
+    int fd = client();
+    say(fd, GET("/stream"));
+    UNTIL(t.waiting);
+    free(hear(fd, "\r\n\r\n", NULL)); /* unread, it would make the kernel send a reset */
+    http_on_half_close(t.waiting, wanted);
+    close(fd);
+    for (int i = 0; i < 20; i++)
+        turn();
+    CHECK(t.gones == 0);
+    CHECK(http_stream_send(t.waiting, "x", 1)); /* what comes back is a reset */
+    UNTIL(t.gones == 1);
+    finish();
 }
 
 TEST(a_client_that_closes_is_noticed_behind_pipelined_requests)

@@ -7,7 +7,7 @@
 
 #include "http_rig.h"
 
-static char cert_file[64], key_file[64], other_key_file[64], locked_key_file[64];
+static char cert_file[64], key_file[64], other_key_file[64], locked_key_file[64], rsa_key_file[64];
 
 static FILE *make_file(char path[64])
 {
@@ -17,14 +17,18 @@ static FILE *make_file(char path[64])
     return fdopen(fd, "w");
 }
 
-static EVP_PKEY *write_key(char path[64], const EVP_CIPHER *cipher)
+static EVP_PKEY *write_this(EVP_PKEY *key, char path[64], const EVP_CIPHER *cipher)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
     FILE *f = make_file(path);
     REQUIRE(key && PEM_write_PrivateKey(f, key, cipher, (const unsigned char *)"secret",
                                         cipher ? 6 : 0, NULL, NULL));
     fclose(f);
     return key;
+}
+
+static EVP_PKEY *write_key(char path[64], const EVP_CIPHER *cipher)
+{
+    return write_this(EVP_EC_gen("P-256"), path, cipher);
 }
 
 /* Every test runs in a child of its own, so each makes its own files. */
@@ -268,13 +272,13 @@ TEST(a_tls_peer_that_does_not_read_costs_no_more_than_the_limit)
     finish();
 }
 
-TEST(a_client_that_speaks_no_tls_is_closed)
+TEST(a_client_that_speaks_no_tls_is_told_and_closed)
 {
     serve_tls(none());
     int fd = client();
     say(fd, GET("/hello"));
     char *got = hear(fd, NULL, NULL);
-    CHECK(!strstr(got, "hi") && t.requests == 0);
+    CHECK(strstr(got, " 400 ") && strstr(got, "https://") && t.requests == 0);
     free(got);
     close(fd);
     UNTIL(stats().connections == 0);
@@ -319,6 +323,10 @@ TEST(files_that_are_no_good_are_named)
     fails(cert_file, cert_file, cert_file);
     fails(cert_file, NULL, cert_file); /* no key in it */
     fails(cert_file, other_key_file, "does not belong to the certificate in");
+    EVP_PKEY_free(write_this(EVP_RSA_gen(2048), rsa_key_file, NULL));
+    fails(cert_file, rsa_key_file, rsa_key_file); /* of another kind */
+    fails(cert_file, rsa_key_file, cert_file);
+    unlink(rsa_key_file);
     fails(cert_file, locked_key_file, locked_key_file); /* and nobody is asked for a passphrase */
     fails("/dev/null", key_file, "/dev/null");
     remove_files();

@@ -68,7 +68,8 @@ static void post(struct post *p, const char *json)
 
 static void post_call(struct post *p, const char *json)
 {
-    static const struct message_head head = {"2026-07-28", "tools/call", "execute_code", true};
+    static const struct message_head head = {"2026-07-28", "tools/call", "execute_code", true,
+                                             NULL};
     post_head(p, &head, json);
 }
 
@@ -128,6 +129,77 @@ TEST(a_cancellation_stops_only_a_call_that_is_meant_beyond_doubt)
     CHECK(fake.first->cancelled);
     CHECK(b.ends == 1 && b.outcome == EXCHANGE_NOTHING);
     CHECK(fake_settle() == 1);
+    finish();
+}
+
+static void post_in(struct post *p, const char *session, const char *json)
+{
+    const struct message_head head = {
+        .protocol_version = "2025-11-25", .has_headers = true, .session = session};
+    post_head(p, &head, json);
+}
+
+TEST(a_cancellation_reaches_only_calls_of_its_own_session)
+{
+    static char endless[8001];
+    static const char *const others[] = {NULL, "", "two", "ON", "one ", endless};
+    struct post a;
+    struct post b;
+    memset(endless, 'x', sizeof(endless) - 1);
+    start_shared();
+    post_in(&a, "one", RUN("1"));
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        post_in(&b, others[i], CANCEL("1"));
+    CHECK(!fake.first->cancelled && a.ends == 0);
+    post_in(&b, "one", CANCEL("1"));
+    CHECK(fake.first->cancelled && a.ends == 1 && a.outcome == EXCHANGE_NOTHING);
+    CHECK(fake_settle() == 1);
+    /* what would not be remembered whole is nobody's */
+    post_in(&a, endless, RUN("2"));
+    post_in(&b, endless, CANCEL("2"));
+    post_in(&b, "", CANCEL("2"));
+    post_in(&b, NULL, CANCEL("2"));
+    CHECK(!fake.first->cancelled && a.ends == 0);
+    finish();
+}
+
+TEST(each_session_may_cancel_its_own_call_of_the_same_id)
+{
+    struct post a;
+    struct post b;
+    struct post c;
+    start_shared();
+    post_in(&a, "one", RUN("1"));
+    post_in(&b, "two", RUN("1"));
+    post(&c, RUN("1"));
+    post_in(&(struct post){0}, "two", CANCEL("1"));
+    CHECK(a.ends == 0 && b.ends == 1 && c.ends == 0);
+    post(&(struct post){0}, CANCEL("1"));
+    CHECK(a.ends == 0 && c.ends == 1);
+    CHECK(fake_settle() == 2);
+    finish();
+}
+
+TEST(a_legacy_cancellation_never_ends_a_modern_request)
+{
+    struct post a;
+    struct post b;
+    start_shared();
+    post_call(&a, RUN_MODERN("1"));
+    post(&b, CANCEL("1"));
+    CHECK(!fake.first->cancelled && a.ends == 0);
+    finish();
+}
+
+TEST(who_may_wait_behind_a_half_closed_connection_is_a_matter_of_the_era)
+{
+    struct post a;
+    struct post b;
+    start_shared();
+    post(&a, RUN("1"));
+    post_call(&b, RUN_MODERN("2"));
+    CHECK(mcp_exchange_wanted(client, &a.base));
+    CHECK(!mcp_exchange_wanted(client, &b.base));
     finish();
 }
 
@@ -275,39 +347,42 @@ TEST(every_error_has_its_outcome)
         int code;
         enum exchange_outcome outcome;
     } rows[] = {
-        {{"2026-07-28", "tools/list", NULL, true},
+        {{"2026-07-28", "tools/list", NULL, true, NULL},
          REQ("1", "tools/list", MODERN),
          0,
          EXCHANGE_ANSWER},
-        {{"2026-07-28", "no/such", NULL, true},
+        {{"2026-07-28", "no/such", NULL, true, NULL},
          REQ("1", "no/such", MODERN),
          -32601,
          EXCHANGE_NOT_FOUND},
-        {{"2026-07-28", "ping", NULL, true}, REQ("1", "ping", MODERN), -32601, EXCHANGE_NOT_FOUND},
-        {{"2025-11-25", NULL, NULL, true}, REQ("1", "no/such", ""), -32601, EXCHANGE_ANSWER},
-        {{"2025-11-25", "tools/list", NULL, true},
+        {{"2026-07-28", "ping", NULL, true, NULL},
+         REQ("1", "ping", MODERN),
+         -32601,
+         EXCHANGE_NOT_FOUND},
+        {{"2025-11-25", NULL, NULL, true, NULL}, REQ("1", "no/such", ""), -32601, EXCHANGE_ANSWER},
+        {{"2025-11-25", "tools/list", NULL, true, NULL},
          REQ("1", "tools/list", MODERN),
          -32020,
          EXCHANGE_BAD_REQUEST},
-        {{"2030-01-01", "tools/list", NULL, true},
+        {{"2030-01-01", "tools/list", NULL, true, NULL},
          REQ("1", "tools/list", META("2030-01-01")),
          -32022,
          EXCHANGE_BAD_REQUEST},
-        {{"2026-07-28", "tools/list", NULL, true},
+        {{"2026-07-28", "tools/list", NULL, true, NULL},
          REQ("1", "tools/list", ""),
          -32602,
          EXCHANGE_BAD_REQUEST},
-        {{"2026-07-28", "tools/list", NULL, true},
+        {{"2026-07-28", "tools/list", NULL, true, NULL},
          REQ("1", "tools/list", "\"_meta\":5"),
          -32602,
          EXCHANGE_BAD_REQUEST},
-        {{"2026-07-28", "tools/call", "x", true},
+        {{"2026-07-28", "tools/call", "x", true, NULL},
          REQ("1", "tools/call", "\"name\":\"x\"," MODERN),
          -32602,
          EXCHANGE_ANSWER},
-        {{"2025-11-25", NULL, NULL, true}, "{", -32700, EXCHANGE_BAD_REQUEST},
-        {{"2025-11-25", NULL, NULL, true}, "{}", -32600, EXCHANGE_BAD_REQUEST},
-        {{"2026-07-28", "resources/read", "sandbox://x", true},
+        {{"2025-11-25", NULL, NULL, true, NULL}, "{", -32700, EXCHANGE_BAD_REQUEST},
+        {{"2025-11-25", NULL, NULL, true, NULL}, "{}", -32600, EXCHANGE_BAD_REQUEST},
+        {{"2026-07-28", "resources/read", "sandbox://x", true, NULL},
          REQ("1", "resources/read", "\"uri\":\"sandbox://x\"," MODERN),
          -32602,
          EXCHANGE_ANSWER},

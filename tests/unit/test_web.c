@@ -181,8 +181,8 @@ static void open_web(bool public_pages)
         .title = "Test",
         .version = "1",
         .handler = &handler,
-        .gate = {enter, leave, open_session, close_session, not_ready, write_metrics, on_end,
-                 &world},
+        .gate = {enter, leave, open_session, close_session, NULL, NULL, not_ready, write_metrics,
+                 on_end, &world},
     };
     loop = loop_new(&err);
     web = web_new(loop, &options, &err);
