@@ -2,7 +2,7 @@
 ratios mean something on a shared machine.
 
 usage: bench.py [BUILD] [--quick] [--json FILE] [--only PART...]
-PART: latency throughput start memory compute leftovers
+PART: latency throughput start memory compute policy leftovers
 """
 
 import argparse
@@ -30,6 +30,12 @@ rows = []
 def row(name, value, unit, goal=None, met=None):
     rows.append({"name": name, "value": value, "unit": unit, "goal": goal, "met": met})
     print(f"  measured: {name}", file=sys.stderr, flush=True)
+
+
+def build_folder():
+    import stdio_client
+
+    return Path(stdio_client.VIVARIUM).parent
 
 
 def percentile(values, share):
@@ -232,6 +238,23 @@ def compute(quick):
     row("a CPU-bound mix, ratio to python3 -I -S", ratio, "", "≤ 1.02", ratio <= 1.02)
 
 
+def policy(quick):
+    """Parts of a program's compilation, without a server: see policy_time.py."""
+    module = next((build_folder() / "tests" / "policy").glob("_policy_test*.so"))
+    script = Path(__file__).with_name("policy_time.py")
+    rounds = "200" if quick else "2000"
+    argv = [*PYTHON, str(script), str(module.parent), rounds]
+    found = json.loads(subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout)
+    walk, ratio = found["walk"] / 1e6, found["ours"] / found["plain"]
+    row(f"policy: walk of {found['lines']} lines", walk, "ms", "≤ 0.05", walk <= 0.05)
+    row("policy: parse, judge and compile against plain compile", ratio, "×", "≤ 2.2", ratio <= 2.2)
+    sizes = found["sizes"]
+    for n in ("2", "4"):
+        times = sizes[n] / sizes["1"]
+        row(f"policy: {n} × the text takes", times, "×", f"≤ {int(n) * 1.2:.1f}", times <= int(n) * 1.2)
+    row("policy: 20,000 violations", found["violations"] / 1e6, "ms")
+
+
 def rss_kib(pid):
     return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0])
 
@@ -279,6 +302,7 @@ PARTS = {
     "start": start_up,
     "memory": memory,
     "compute": compute,
+    "policy": policy,
     "leftovers": leftovers,
 }
 
