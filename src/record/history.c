@@ -213,7 +213,8 @@ static void forget(struct history *h, size_t n)
         row_done(&h->rows[i]);
     }
     h->len -= n;
-    memmove(h->rows, h->rows + n, h->len * sizeof(*h->rows));
+    if (h->len > 0)
+        memmove(h->rows, h->rows + n, h->len * sizeof(*h->rows));
 }
 
 /* At most one batch. */
