@@ -12,6 +12,10 @@ CONFIGURE = test -f $(BUILD)/build.ninja || { echo "configuring $(BUILD)/"; \
 	said=$$(meson setup --prefix $(PREFIX) $(BUILD) 2>&1) || { printf '%s\n' "$$said"; exit 1; }; }
 COMPILE = if [ -t 1 ]; then ninja -C $(BUILD) $(1); else echo "compiling into $(BUILD)/"; ninja --quiet -C $(BUILD) $(1); fi
 
+# The nearest folder that there is on the way to the prefix must be ours to write.
+WRITABLE = at="$(DESTDIR)$(PREFIX)"; while [ ! -e "$$at" ]; do at=$$(dirname "$$at"); done; [ -w "$$at" ] || \
+	{ echo "install: you may not write to $$at; use sudo, or a folder of yours: make install PREFIX=$$HOME/.local"; exit 1; }
+
 .DEFAULT_GOAL := build
 .PHONY: help build product demo test conformance check asan fuzz fuzz-short bench bench-http soak compare install uninstall dev-install dev serve-http test-fresh test-vm format clean
 
@@ -81,9 +85,11 @@ test-vm: build ## the delegated cgroup, in a virtual machine that has nothing bu
 	@tests/vm/run.sh $(BUILD)
 
 install: product ## install below PREFIX, /usr/local by default
+	@$(WRITABLE)
 	@meson configure $(BUILD) --prefix $(PREFIX)
 	@$(call COMPILE,product)
 	@meson install -C $(BUILD) --no-rebuild --quiet
+	@echo "installed below $(DESTDIR)$(PREFIX); vivarium doctor examines the walls"
 
 uninstall: ## remove what install put there; PREFIX and DESTDIR as they were
 	@scripts/setup build
