@@ -10,10 +10,14 @@ FUZZ_SECONDS ?= 120
 # Quiet unless something is wrong; a terminal sees how far the compiler is.
 CONFIGURE = test -f $(BUILD)/build.ninja || { echo "configuring $(BUILD)/"; \
 	said=$$(meson setup --prefix $(PREFIX) $(BUILD) 2>&1) || { printf '%s\n' "$$said"; exit 1; }; }
-COMPILE = if [ -t 1 ]; then ninja -C $(BUILD); else echo "compiling into $(BUILD)/"; ninja --quiet -C $(BUILD); fi
+COMPILE = if [ -t 1 ]; then ninja -C $(BUILD) $(1); else echo "compiling into $(BUILD)/"; ninja --quiet -C $(BUILD) $(1); fi
+
+# The nearest folder that there is on the way to the prefix must be ours to write.
+WRITABLE = at="$(DESTDIR)$(PREFIX)"; while [ ! -e "$$at" ]; do at=$$(dirname "$$at"); done; [ -w "$$at" ] || \
+	{ echo "install: you may not write to $$at; use sudo, or a folder of yours: make install PREFIX=$$HOME/.local"; exit 1; }
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test conformance check asan fuzz fuzz-short bench bench-http soak compare install uninstall dev-install dev serve-http test-fresh test-vm format clean
+.PHONY: help build product demo test conformance check asan fuzz fuzz-short bench bench-http soak compare install uninstall dev-install dev serve-http test-fresh test-vm format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -21,9 +25,14 @@ help: ## list the targets
 build: ## build everything into build/ (installs what is missing first)
 	@scripts/setup build
 	@$(CONFIGURE)
-	@$(COMPILE)
+	@$(call COMPILE)
 
-demo: build ## run the examples of the requirements through the real server
+product:
+	@scripts/setup build
+	@$(CONFIGURE)
+	@$(call COMPILE,product)
+
+demo: product ## run the examples of the requirements through the real server
 	@$(PYTHON) scripts/demo.py $(BUILD)/vivarium
 
 test: build ## every test: units, end to end as root and as an ordinary user
@@ -75,10 +84,12 @@ test-vm: build ## the delegated cgroup, in a virtual machine that has nothing bu
 	@scripts/setup vm
 	@tests/vm/run.sh $(BUILD)
 
-install: build ## install below PREFIX, /usr/local by default
+install: product ## install below PREFIX, /usr/local by default
+	@$(WRITABLE)
 	@meson configure $(BUILD) --prefix $(PREFIX)
-	@$(COMPILE)
+	@$(call COMPILE,product)
 	@meson install -C $(BUILD) --no-rebuild --quiet
+	@echo "installed below $(DESTDIR)$(PREFIX); vivarium doctor examines the walls"
 
 uninstall: ## remove what install put there; PREFIX and DESTDIR as they were
 	@scripts/setup build
@@ -86,13 +97,13 @@ uninstall: ## remove what install put there; PREFIX and DESTDIR as they were
 	@meson configure $(BUILD) --prefix $(PREFIX) && ninja --quiet -C $(BUILD) build.ninja >/dev/null
 	@scripts/uninstall $(BUILD)
 
-dev-install: build ## a virtual environment in .venv with test tools and the Python launcher
+dev-install: product ## a virtual environment in .venv with test tools and the Python launcher
 	@scripts/setup test dev
 
-dev: build ## the server on stdio
+dev: product ## the server on stdio
 	@exec $(BUILD)/vivarium serve
 
-serve-http: build ## the server over HTTP, at http://127.0.0.1:9000/mcp
+serve-http: product ## the server over HTTP, at http://127.0.0.1:9000/mcp
 	@exec $(BUILD)/vivarium serve --http
 
 format: ## lay out C and Python sources

@@ -6,6 +6,7 @@ usage: scripts/demo.py [path of vivarium]
 Exit status 1 when an answer is not the expected one.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -67,7 +68,8 @@ class Client:
         return info
 
     def close(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         return self.process.wait(timeout=10)
 
 
@@ -134,10 +136,9 @@ def show_answer(example, answer, millis):
         show_info(answer)
 
 
-def connect(vivarium, state):
-    """A client, when the server is ready to run programs: later times are those of programs alone."""
+def connect(client):
+    """Wait until the server is ready to run programs: later times are those of programs alone."""
     start = time.perf_counter()
-    client = Client(vivarium, state)
     server = client.start()["serverInfo"]
     answer = client.request("tools/call", {"name": "execute_code", "arguments": {"code": "None"}})
     if answer.get("isError"):
@@ -146,11 +147,10 @@ def connect(vivarium, state):
         f"Connected to {server['name']} {server['version']}: interpreter started, walls tested, first program"
         f" run after {time.perf_counter() - start:.2f} s\n"
     )
-    return client
 
 
-def demonstrate(vivarium, state):
-    client = connect(vivarium, state)
+def demonstrate(client):
+    connect(client)
     bad = 0
     for number, example in enumerate(EXAMPLES, 1):
         show_request(number, example)
@@ -176,8 +176,15 @@ def main():
     tree = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     vivarium = sys.argv[1] if len(sys.argv) > 1 else os.path.join(tree, "build", "vivarium")
     with tempfile.TemporaryDirectory(prefix="vivarium-demo-") as folder:
-        return demonstrate(vivarium, os.path.join(folder, "state"))
+        client = Client(vivarium, os.path.join(folder, "state"))
+        try:
+            return demonstrate(client)
+        finally:
+            client.close()  # before its folder goes
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("\ndemo: stopped")

@@ -9,6 +9,7 @@
 #include "app/log.h"
 #include "app/settle.h"
 #include "app/show.h"
+#include "record/history.h"
 
 struct doctor {
     const struct conf *conf;
@@ -74,6 +75,23 @@ static void examine_machine(struct doctor *d)
     }
 }
 
+/* Whether its folder can be used has been seen; the database itself is the server's to open. */
+static void print_history(struct doctor *d)
+{
+    const struct conf *c = d->conf;
+    char text[300];
+    if (c->history == HISTORY_OFF) {
+        print_finding(d, FINDING_NOTE, "history",
+                      c->audit == AUDIT_OFF ? "switched off (SANDBOX_AUDIT_LOG=off)"
+                                            : "switched off (SANDBOX_HISTORY=off)",
+                      NULL);
+        return;
+    }
+    snprintf(text, sizeof(text), "%s, in %.200s/%s", c->history == HISTORY_CODE ? "code" : "on",
+             c->state_dir, HISTORY_NAME);
+    print_finding(d, FINDING_OK, "history", text, NULL);
+}
+
 static void examine_record(struct doctor *d)
 {
     static const char *const modes[] = {"off", "on", "required"};
@@ -81,6 +99,7 @@ static void examine_record(struct doctor *d)
     char text[300];
     if (c->audit == AUDIT_OFF) {
         print_finding(d, FINDING_NOTE, "audit log", "switched off (SANDBOX_AUDIT_LOG=off)", NULL);
+        print_history(d);
         return;
     }
     struct identities ids;
@@ -103,6 +122,7 @@ static void examine_record(struct doctor *d)
     } else {
         snprintf(text, sizeof(text), "%s, in %.200s/audit.jsonl", modes[c->audit], c->state_dir);
         print_finding(d, FINDING_OK, "audit log", text, NULL);
+        print_history(d);
     }
     record_free(r);
 }

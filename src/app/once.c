@@ -2,6 +2,7 @@
  * as the server. */
 #include "app/once.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,12 +44,28 @@ static void on_output(void *ctx, const char *text, size_t n)
     }
 }
 
+/* The engine knows of a client that cancelled; here that was a key or a signal. */
+static struct exec_result stopped(const struct once *once, const struct exec_result *result,
+                                  char text[80])
+{
+    struct exec_result r = *result;
+    int signo = once->runtime.stopped_by;
+    if (r.category == CATEGORY_CANCELLED && signo) {
+        snprintf(text, 80, "The program was stopped by %s",
+                 signo == SIGINT ? "Ctrl-C" : sigdescr_np(signo));
+        r.error = text;
+    }
+    return r;
+}
+
 static void on_done(void *ctx, const struct exec_result *result)
 {
     struct once *once = ctx;
+    char text[80];
+    struct exec_result told = stopped(once, result, text);
     once->execution = NULL;
     once->done = true;
-    once->status = once->unread ? EXIT_CANCELLED : once->finish(once, result);
+    once->status = once->unread ? EXIT_CANCELLED : once->finish(once, &told);
     if (once->runtime.loop)
         runtime_stop(&once->runtime);
 }

@@ -75,6 +75,14 @@ static void on_log(void *ctx, enum log_level level, const char *text)
     log_line(level, "%s", text);
 }
 
+static void say_unrecorded(const struct runtime *r, const struct err *err)
+{
+    log_line(LOG_ERROR, "%s; %s", err->text,
+             r->conf->audit == AUDIT_REQUIRED
+                 ? "nothing is run until that works (SANDBOX_AUDIT_LOG=required)"
+                 : "programs run on, and it is tried again");
+}
+
 static void arm_sync(struct runtime *r)
 {
     if (r->sync_armed)
@@ -89,7 +97,7 @@ static void on_sync(void *ctx)
     struct err err = ERR_INIT;
     r->sync_armed = false;
     if (record_sync(r->record, &err) < 0)
-        log_line(LOG_ERROR, "%s", err.text);
+        say_unrecorded(r, &err);
     if (record_pending(r->record))
         arm_sync(r);
 }
@@ -134,7 +142,7 @@ static void on_finished(void *ctx, const struct exec_request *req, const struct 
     };
     struct err err = ERR_INIT;
     if (record_add(r->record, &e, &err) < 0)
-        log_line(LOG_ERROR, "%s", err.text);
+        say_unrecorded(r, &err);
     arm_sync(r);
 }
 
@@ -317,6 +325,9 @@ void runtime_end(struct runtime *r)
     for (size_t i = 0; i < RUNTIME_SIGNALS; i++)
         loop_signal_free(r->signals[i]);
     loop_timer_free(r->sync);
+    struct err err = ERR_INIT;
+    if (r->record && record_sync(r->record, &err) < 0)
+        log_line(LOG_ERROR, "%s; what ran last is missing there", err.text);
     record_free(r->record);
     loop_free(r->loop);
     places_done(&r->places);

@@ -38,15 +38,15 @@ static int open_log(const struct audit *a, int *ret_fd, struct err *err)
         O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0600);
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set(err, ERR_SYS, "open the audit log %s", NAME);
+        return err_set(err, ERR_SYS, "cannot open the audit log %s", NAME);
     uid_t me = geteuid();
     if (!S_ISREG(st.st_mode) || st.st_nlink > 1 || (st.st_uid != me && st.st_uid != a->owner_uid))
         return err_set(err, ERR_REFUSED, "the audit log %s is not a plain file of ours", NAME);
     if (a->owner_uid != RECORD_SAME_OWNER && st.st_uid != a->owner_uid &&
         fchown(fd, a->owner_uid, a->owner_gid) < 0)
-        return err_set(err, ERR_SYS, "hand over the audit log %s", NAME);
+        return err_set(err, ERR_SYS, "cannot hand over the audit log %s", NAME);
     if ((st.st_mode & 07777) != 0600 && fchmod(fd, 0600) < 0)
-        return err_set(err, ERR_SYS, "make the audit log %s private", NAME);
+        return err_set(err, ERR_SYS, "cannot make the audit log %s private", NAME);
     *ret_fd = take_fd(&fd);
     return 0;
 }
@@ -74,7 +74,7 @@ static int shift(const struct audit *a, struct err *err)
         else
             snprintf(from, sizeof(from), NAME ".%d", i - 1);
         if (renameat(a->dir_fd, from, a->dir_fd, to) < 0 && errno != ENOENT)
-            return err_set(err, ERR_SYS, "rotate the audit log %s", from);
+            return err_set(err, ERR_SYS, "cannot rotate the audit log %s", from);
     }
     return 0;
 }
@@ -107,13 +107,13 @@ static int reserve(struct audit *a, struct err *err)
 {
     struct stat st;
     if (fstat(a->fd, &st) < 0)
-        return err_set(err, ERR_SYS, "examine the audit log");
+        return err_set(err, ERR_SYS, "cannot examine the audit log");
     uint64_t end = (uint64_t)st.st_size;
     if (end + RECORD_RESERVE_BYTES / 2 <= a->reserved_to)
         return 0;
     if (fallocate(a->fd, FALLOC_FL_KEEP_SIZE, st.st_size, RECORD_RESERVE_BYTES) < 0 &&
         errno != EOPNOTSUPP && errno != ENOSYS)
-        return err_set(err, ERR_SYS, "reserve disk space for the audit log");
+        return err_set(err, ERR_SYS, "cannot reserve disk space for the audit log");
     a->reserved_to = end + RECORD_RESERVE_BYTES;
     return 0;
 }
@@ -127,11 +127,11 @@ static int flush(struct audit *a, struct err *err)
     if (settle(a, a->pending.len, err) < 0)
         return -1;
     if (a->torn && write(a->fd, "\n", 1) != 1)
-        return err_set(err, ERR_SYS, "write the audit log");
+        return err_set(err, ERR_SYS, "cannot write the audit log");
     a->torn = false;
     ssize_t n = write(a->fd, a->pending.data, a->pending.len);
     if (n < 0)
-        return err_set(err, ERR_SYS, "write the audit log");
+        return err_set(err, ERR_SYS, "cannot write the audit log");
     a->dirty = true;
     if ((size_t)n < a->pending.len) {
         /* Keep the lines that went out whole out of the next attempt. */
@@ -140,7 +140,7 @@ static int flush(struct audit *a, struct err *err)
         a->torn = (size_t)n > whole;
         buf_consume(&a->pending, whole);
         errno = ENOSPC;
-        return err_set(err, ERR_SYS, "write the audit log");
+        return err_set(err, ERR_SYS, "cannot write the audit log");
     }
     buf_clear(&a->pending);
     return 0;
@@ -199,7 +199,7 @@ int audit_sync(struct audit *a, struct err *err)
     if (!a->reserve || !a->dirty)
         return 0;
     if (fdatasync(a->fd) < 0)
-        return err_set(err, ERR_SYS, "write the audit log to disk");
+        return err_set(err, ERR_SYS, "cannot write the audit log to disk");
     a->dirty = false;
     return 0;
 }

@@ -95,7 +95,7 @@ static void close_db(struct history *h)
 static int prepare(struct history *h, const char *sql, sqlite3_stmt **ret, struct err *err)
 {
     if (sqlite3_prepare_v3(h->db.db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) != SQLITE_OK)
-        return history_db_error(&h->db, "write the history", err);
+        return history_db_error(&h->db, "cannot write the history", err);
     return 0;
 }
 
@@ -128,7 +128,7 @@ static int step(struct history *h, sqlite3_stmt *s, struct err *err)
     int rc = sqlite3_step(s);
     if (rc == SQLITE_DONE || rc == SQLITE_ROW)
         return 0;
-    history_db_error(&h->db, "write the history", err);
+    history_db_error(&h->db, "cannot write the history", err);
     sqlite3_reset(s);
     return -1;
 }
@@ -178,7 +178,7 @@ static int prune(struct history *h, struct err *err)
 static int execute(struct history *h, const char *sql, struct err *err)
 {
     if (sqlite3_exec(h->db.db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return history_db_error(&h->db, "write the history", err);
+        return history_db_error(&h->db, "cannot write the history", err);
     return 0;
 }
 
@@ -213,7 +213,8 @@ static void forget(struct history *h, size_t n)
         row_done(&h->rows[i]);
     }
     h->len -= n;
-    memmove(h->rows, h->rows + n, h->len * sizeof(*h->rows));
+    if (h->len > 0)
+        memmove(h->rows, h->rows + n, h->len * sizeof(*h->rows));
 }
 
 /* At most one batch. */

@@ -103,7 +103,7 @@ static int lock_folder(int dir_fd, struct err *err)
 {
     for (int i = 0; flock(dir_fd, LOCK_EX | LOCK_NB) < 0; i++) {
         if (errno != EINTR && (errno != EWOULDBLOCK || i >= 3))
-            return err_set(err, ERR_SYS, "lock the state folder for %s", HISTORY_NAME);
+            return err_set(err, ERR_SYS, "cannot lock the state folder for %s", HISTORY_NAME);
         usleep(1000);
     }
     return 0;
@@ -127,12 +127,12 @@ static int examine(int flags, struct history_db *d, struct err *err)
     if (fd < 0 && errno == ENOENT && !(flags & O_CREAT))
         return 0;
     if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set(err, ERR_SYS, "open the history %s", HISTORY_NAME);
+        return err_set(err, ERR_SYS, "cannot open the history %s", HISTORY_NAME);
     if (!S_ISREG(st.st_mode) || st.st_nlink > 1 || st.st_uid != geteuid())
         return err_set(err, ERR_REFUSED, "the history %s is not a plain file of ours",
                        HISTORY_NAME);
     if ((st.st_mode & 07777) != 0600 && fchmod(fd, 0600) < 0)
-        return err_set(err, ERR_SYS, "make the history %s private", HISTORY_NAME);
+        return err_set(err, ERR_SYS, "cannot make the history %s private", HISTORY_NAME);
     d->dev = st.st_dev;
     d->ino = st.st_ino;
     return 1;
@@ -157,7 +157,7 @@ void history_db_set_aside(struct history_db *d)
 static int run(const struct history_db *d, const char *sql, struct err *err)
 {
     if (sqlite3_exec(d->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-        return history_db_error(d, "open the history", err);
+        return history_db_error(d, "cannot open the history", err);
     return 0;
 }
 
@@ -167,7 +167,7 @@ static int connect(struct history_db *d, const char *options, int flags, struct 
     snprintf(path, sizeof(path), "file:/proc/self/fd/%d/" HISTORY_NAME "%s", d->dir_fd, options);
     flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI | SQLITE_OPEN_EXRESCODE;
     if (sqlite3_open_v2(path, &d->db, flags, own_vfs()) != SQLITE_OK) {
-        history_db_error(d, "open the history", err);
+        history_db_error(d, "cannot open the history", err);
         sqlite3_close(d->db);
         d->db = NULL;
         return -1;
@@ -191,7 +191,7 @@ static int check_version(const struct history_db *d, int *ret, struct err *err)
         version = sqlite3_column_int(s, 0);
     int rc = sqlite3_finalize(s);
     if (rc != SQLITE_OK || sqlite3_errcode(d->db) != SQLITE_OK)
-        return history_db_error(d, "open the history", err);
+        return history_db_error(d, "cannot open the history", err);
     if (version != VERSION && version != 0)
         return err_set(err, ERR_INVALID,
                        "the history %s was made by another version of Vivarium (its table is %d, "

@@ -27,7 +27,8 @@ bool history_db_current(const struct history_db *d);
 /* It is damaged: close it and give it and its log other names, unless that has been done. */
 void history_db_set_aside(struct history_db *d);
 
-/* Set @err to what SQLite says about the last call; @what: "write the history". Returns -1. */
+/* Set @err to what SQLite says about the last call; @what: "cannot write the history". Returns -1.
+ */
 int history_db_error(const struct history_db *d, const char *what, struct err *err);
 /* Does the last call's failure mean that the file is damaged or none of ours? */
 bool history_db_damaged(const struct history_db *d);

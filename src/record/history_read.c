@@ -140,7 +140,7 @@ static int read_rows(const struct history_db *d, const struct history_query *que
 {
     sqlite3_stmt *s = NULL;
     if (sqlite3_prepare_v2(d->db, select_rows, -1, &s, NULL) != SQLITE_OK)
-        return history_db_error(d, "read the history", err);
+        return history_db_error(d, "cannot read the history", err);
     sqlite3_bind_text(s, 1, query->id, -1, SQLITE_STATIC);
     sqlite3_bind_int(s, 2, query->failed);
     sqlite3_bind_int(s, 3, query->with_code);
@@ -152,7 +152,7 @@ static int read_rows(const struct history_db *d, const struct history_query *que
         n++;
     }
     if (r == 0 && rc != SQLITE_DONE)
-        r = history_db_error(d, "read the history", err);
+        r = history_db_error(d, "cannot read the history", err);
     sqlite3_finalize(s);
     if (r == 0)
         *ret_n = n;

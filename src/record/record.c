@@ -34,7 +34,7 @@ static int open_files(struct record *r, const struct record_options *o, struct e
 {
     if (!o->state_dir)
         return err_set(err, ERR_INVALID,
-                       "there is no home folder to keep state in: set SANDBOX_STATE_DIR");
+                       "there is no home folder to keep them in, and SANDBOX_STATE_DIR is not set");
     if (state_dir_open(o->state_dir, o->owner_uid, o->owner_gid, &r->dir_fd, err) < 0)
         return -1;
     struct history_options history = {.dir_fd = r->dir_fd,
@@ -66,6 +66,9 @@ int record_open(const struct record_options *options, struct record **ret, struc
                 *err = problem;
             return r->mode == AUDIT_REQUIRED ? err_prefix(err, "SANDBOX_AUDIT_LOG=required") : -1;
         }
+        /* What cannot be made to last is not tried again and again. */
+        history_free(r->history);
+        r->history = NULL;
         if (ret_problem)
             *ret_problem = problem;
     }

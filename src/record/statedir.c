@@ -23,9 +23,12 @@ static int make_path(const char *path, struct err *err)
             continue;
         char end = *p;
         *p = '\0';
-        if (mkdir(copy, end ? 0755 : 0700) < 0 && errno != EEXIST && errno != EROFS &&
-            errno != EACCES)
-            return err_set(err, ERR_SYS, "make the folder %s", copy);
+        /* What is there already may refuse for another reason. */
+        int error = mkdir(copy, end ? 0755 : 0700) < 0 ? errno : 0;
+        if (error && error != EEXIST && access(copy, F_OK) < 0) {
+            errno = error;
+            return err_set(err, ERR_SYS, "cannot make the folder %s", copy);
+        }
         *p = end;
         if (!end)
             return 0;
@@ -64,7 +67,7 @@ static int hand_over(int fd, const char *path, uid_t owner_uid, gid_t owner_gid,
                        "things in it: choose a new or an empty one",
                        path, (unsigned)owner_uid);
     if (fchown(fd, owner_uid, owner_gid) < 0)
-        return err_set(err, ERR_SYS, "hand over the state folder %s", path);
+        return err_set(err, ERR_SYS, "cannot hand over the state folder %s", path);
     return 0;
 }
 
@@ -78,7 +81,7 @@ int state_dir_open(const char *path, uid_t owner_uid, gid_t owner_gid, int *ret_
     }
     struct stat st;
     if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set(err, ERR_SYS, "open the state folder %s", path);
+        return err_set(err, ERR_SYS, "cannot open the state folder %s", path);
     if (!owner_ok(&st, owner_uid))
         return err_set(err, ERR_REFUSED, "the state folder %s belongs to somebody else (user %u)",
                        path, (unsigned)st.st_uid);
@@ -86,7 +89,7 @@ int state_dir_open(const char *path, uid_t owner_uid, gid_t owner_gid, int *ret_
         hand_over(fd, path, owner_uid, owner_gid, err) < 0)
         return -1;
     if ((st.st_mode & 022) != 0 && fchmod(fd, 0700) < 0)
-        return err_set(err, ERR_SYS, "make the state folder %s private", path);
+        return err_set(err, ERR_SYS, "cannot make the state folder %s private", path);
     *ret_fd = take_fd(&fd);
     return 0;
 }

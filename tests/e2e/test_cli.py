@@ -1,6 +1,7 @@
 """The command line: exit statuses, human and JSON output, help, and what a typing error gives."""
 
 import json
+import signal
 import subprocess
 import time
 
@@ -169,6 +170,21 @@ def test_without_a_command_the_usage_is_shown():
 def test_a_folder_or_an_empty_program_is_a_usage_error(tmp_path, program):
     assert vivarium("run", str(tmp_path)).returncode == 2
     assert vivarium("run", program("")).returncode in (2, 3)
+
+
+def test_a_program_stopped_by_ctrl_c_is_told_so(program):
+    process = subprocess.Popen(
+        [VIVARIUM, "run", program("print('begun', flush=True)\nwhile True: pass")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+    )
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "cancelled: The program was stopped by Ctrl-C" in said
 
 
 def test_there_is_no_colour_away_from_a_terminal(program):

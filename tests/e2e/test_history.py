@@ -194,6 +194,34 @@ def test_a_damaged_history_is_set_aside(start, state):
     assert os.path.exists(os.path.join(state, "history.db.damaged"))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+def test_a_full_disk_is_told_and_stops_nobody(tmp_path):
+    """In a mount namespace of its own: a state folder of 64 KiB, filled."""
+    script = f"""
+        mount -t tmpfs -o size=64k,mode=0755 tmpfs {tmp_path} && mkdir {tmp_path}/state || exit 77
+        cat /dev/zero >{tmp_path}/fill 2>/dev/null
+        echo 'print(6 * 7)' | {VIVARIUM} run -
+        echo "status $?"
+        echo 'print("never")' | SANDBOX_AUDIT_LOG=required {VIVARIUM} run -
+        echo "status $?"
+        {VIVARIUM} history
+        echo "status $?"
+    """
+    run = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=clean_environment({"SANDBOX_STATE_DIR": f"{tmp_path}/state"}),
+    )
+    if run.returncode == 77:
+        pytest.skip(f"no mounts here: {run.stderr}")
+    assert run.stdout == "42\nstatus 0\nstatus 3\nstatus 0\n", run.stderr
+    assert "cannot write the audit log: No space left on device; programs run on" in run.stderr
+    assert "history.db: No space left on device" in run.stderr
+    assert "SANDBOX_AUDIT_LOG=required: cannot reserve disk space" in run.stderr
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_started_as_root_the_way_to_the_folder_may_be_closed_to_the_servers_user(start, tmp_path):
     closed = tmp_path / "closed"

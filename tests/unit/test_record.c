@@ -271,6 +271,21 @@ TEST(a_folder_of_somebody_else_is_not_used)
     remove_dir();
 }
 
+TEST(a_folder_that_cannot_be_made_is_the_one_that_is_named)
+{
+    if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+        SKIP("cannot become an ordinary user");
+    struct record_options o = {.audit = AUDIT_REQUIRED,
+                               .state_dir = "/usr/vivarium-nobody/state/vivarium",
+                               .owner_uid = RECORD_SAME_OWNER,
+                               .owner_gid = (gid_t)-1};
+    struct record *r = NULL;
+    struct err err = ERR_INIT;
+    CHECK(record_open(&o, &r, NULL, &err) < 0);
+    CHECK(strstr(err.text, "cannot make the folder /usr/vivarium-nobody: Permission denied") ||
+          strstr(err.text, "cannot make the folder /usr/vivarium-nobody: Read-only"));
+}
+
 TEST(files_are_handed_over_to_their_future_owner)
 {
     if (geteuid() != 0)
