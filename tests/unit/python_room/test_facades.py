@@ -102,7 +102,7 @@ GONE = {
     "collections": ["_sys"],
     "enum": ["sys", "bltns", "global_enum"],
     "typing": ["sys", "types", "ForwardRef", "io", "re"],
-    "types": ["FunctionType", "LambdaType", "CodeType", "CellType", "ModuleType", "FrameType", "TracebackType"],
+    "types": ["FunctionType", "LambdaType", "CodeType", "CellType", "ModuleType", "FrameType"],
     "io": ["open", "open_code", "FileIO", "TextIOWrapper", "BufferedReader", "text_encoding"],
     "logging": ["os", "sys", "FileHandler", "currentframe", "config", "threading"],
     "traceback": ["walk_stack", "walk_tb", "linecache", "sys"],
