@@ -9,6 +9,7 @@
 #include "app/serve_http.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 #include "app/log.h"
 #include "app/notify.h"
 #include "transport/http_rules.h"
+
+#define LARGE_BYTES (128 * 1024)
 
 struct server {
     const struct conf *conf;
@@ -205,6 +208,10 @@ int serve_http(const struct conf *conf)
 {
     struct server s = {.conf = conf, .status = EXIT_OK, .notify.fd = -1};
     struct err err = ERR_INIT;
+    /* Large buffers (bodies, answers that nobody reads) go back to the kernel when they are freed.
+     * Left to itself, malloc learns from the first of them to keep all in its heap, which then
+     * never shrinks. */
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
     struct runtime_hooks hooks = {.on_state = on_state, .on_stop = on_stop, .ctx = &s};
     if (gate_open_access(conf, &s.access, &err) < 0 ||
         runtime_start(&s.runtime, conf, true, &hooks, &err) < 0) {

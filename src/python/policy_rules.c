@@ -168,7 +168,8 @@ static const struct name_row descriptions[] = {
     {"__class__", GET | READ,
      "__class__ may be read and compared, never assigned: make a new object of the other class"},
     {"__annotations__", GET, "Write annotations where the names are bound"},
-    {"__defaults__", GET, NULL},
+    {"__defaults__", GET,
+     "Write defaults where the function is defined, or use functools.partial()"},
     {"__type_params__", GET, NULL},
     {"__isabstractmethod__", GET | DEFINE, "Use @abstractmethod"},
     {"__abstractmethods__", GET, "Use @abstractmethod"},
@@ -225,9 +226,12 @@ static const struct name_row define_only[] = {
 
 #define USE_ISINSTANCE "Ask with isinstance() and issubclass(); type(obj).__name__ gives the name"
 #define USE_TRACEBACK  "str(e) gives the message, traceback.format_exc() the whole story as text"
-#define USE_OWN_VAR    "Keep the object or the function in a variable of your own"
-#define USE_COPY       "Use copy, json or dataclasses.asdict(); __copy__ and __deepcopy__ may be defined"
-#define USE_NO_FILES   "A program is a text without a file; nothing is to be found beside it"
+#define USE_CHAIN                                                                                  \
+    "traceback.format_exc() tells the whole chain as text; to use the first exception, keep it "   \
+    "when it is caught: error.reason = e"
+#define USE_OWN_VAR  "Keep the object or the function in a variable of your own"
+#define USE_COPY     "Use copy, json or dataclasses.asdict(); __copy__ and __deepcopy__ may be defined"
+#define USE_NO_FILES "A program is a text without a file; nothing is to be found beside it"
 
 static const struct name_row refused_special[] = {
     {"__dict__", 0,
@@ -244,7 +248,7 @@ static const struct name_row refused_special[] = {
     {"__build_class__", 0, "Write a class statement"},
     {"__code__", 0, "Pass what you need to know of a function as an argument"},
     {"__closure__", 0, "Let the inner function return the value"},
-    {"__kwdefaults__", 0, "Pass the value as an argument"},
+    {"__kwdefaults__", 0, "Pass the value as an argument, or use functools.partial()"},
     {"__func__", 0, USE_OWN_VAR},
     {"__self__", 0, USE_OWN_VAR},
     {"__wrapped__", 0, USE_OWN_VAR " before it is decorated"},
@@ -256,8 +260,8 @@ static const struct name_row refused_special[] = {
     {"__reduce__", 0, USE_COPY},
     {"__reduce_ex__", 0, USE_COPY},
     {"__traceback__", 0, USE_TRACEBACK},
-    {"__context__", 0, USE_TRACEBACK},
-    {"__cause__", 0, USE_TRACEBACK},
+    {"__context__", 0, USE_CHAIN},
+    {"__cause__", 0, USE_CHAIN},
     {"__loader__", 0, "Write an import statement"},
     {"__spec__", 0, "Write an import statement"},
     {"__package__", 0, "Write an import statement"},
@@ -492,8 +496,8 @@ const size_t node_rules_len = ARRAY_LEN(node_rules);
 
 const struct rule_row rule_rows[RULES] = {
     [RULE_IMPORT] = {"import",
-                     "A module that is not permitted, in any form of import and in any place; "
-                     "relative imports.",
+                     "A module that is not permitted, in any form of import and in any place; a "
+                     "name that a permitted module withholds; relative imports.",
                      "import os", "import math"},
     [RULE_BUILTIN] = {"builtin", "A builtin function that a program cannot have.",
                       "n = eval(\"2 + 2\")", "n = 2 + 2"},
@@ -515,7 +519,8 @@ const struct rule_row rule_rows[RULES] = {
     [RULE_PATTERN] = {"pattern",
                       "A positional class pattern on a class whose __match_args__ cannot be known: "
                       "anything but builtin types, dataclasses, NamedTuples, imported classes, and "
-                      "classes that the program defines with a literal __match_args__.",
+                      "classes that the program defines with a literal __match_args__, and that no "
+                      "decorator or metaclass can have replaced.",
                       "def f(cls, x):\n    match x:\n        case cls(a): return a",
                       "match x:\n    case int(a): print(a)"},
     [RULE_MATCH_ARGS] = {"match-args",

@@ -1,5 +1,5 @@
-/* How many threads a program may run (SANDBOX_MAX_THREADS). From 3.12 on CPython announces every new
- * thread by an audit event; before that the function that starts one is replaced. */
+/* How many threads a program may run (SANDBOX_MAX_THREADS). From 3.12 on CPython announces every
+ * new thread by an audit event; before that the function that starts one is replaced. */
 #ifndef PYTHON_THREADS_H
 #define PYTHON_THREADS_H
 

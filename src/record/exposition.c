@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,6 +214,12 @@ void exposition_process(struct exposition *e)
         exposition_single(e, "process_resident_memory_bytes", "gauge",
                           "Resident memory of the server (not of the programs).", pages[1] * size);
     }
+    struct mallinfo2 heap = mallinfo2();
+    exposition_single(
+        e, "vivarium_heap_bytes", "gauge",
+        "Memory that the server has allocated and uses. Goes up with what is under way, "
+        "and back.",
+        heap.uordblks + heap.hblkhd);
     long fds = open_descriptors();
     if (fds >= 0)
         exposition_single(e, "process_open_fds", "gauge", "Open descriptors of the server.",

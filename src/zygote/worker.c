@@ -228,8 +228,8 @@ void worker_main(struct jail *jail, const struct msg_launch *launch, const int f
         if (imports_limit(launch, &run, &err) < 0)
             die("request", &err);
         events_set_sink(send_event, NULL);
-        /* After a program there is nobody to tell: standard error is its own, and it may have closed
-         * or filled the channel. The server sees the end. */
+        /* After a program there is nobody to tell: standard error is its own, and it may have
+         * closed or filled the channel. The server sees the end. */
         if (answer(&w, &run, &err) < 0)
             _exit(1);
     }

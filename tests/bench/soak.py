@@ -45,7 +45,7 @@ PROGRAMS = [
     ("result = 1", {"timeout": -1}, "invalid_request", {}),
 ]
 # What memory at rest may grow by, KiB.
-GROWTH = {"memory of the server (KiB)": 1024, "memory of the others (KiB)": 4096}
+GROWTH = {"heap in use (KiB)": 512, "memory of the server (KiB)": 2048, "memory of the others (KiB)": 4096}
 NOTHING = [0] * 5  # see quiet()
 done = collections.Counter()
 wrong = []
@@ -325,7 +325,8 @@ def settled(server):
     """Waits for the end of all that is under way: (what is, what is held then)."""
     state = eventually(lambda: quiet(server), NOTHING, 60)
     time.sleep(2)  # the pool fills, memory is given back
-    return state, held(server)
+    heap = int(server.metrics()["vivarium_heap_bytes"]) // 1024
+    return state, held(server) | {"heap in use (KiB)": heap}
 
 
 # ---- verdict ----
@@ -346,7 +347,7 @@ def verdict(server, fresh, ends, state):
         rows.append((f"no {name} left", f"{fresh[name]} → {now}", now <= fresh[name]))
     for name, allowed in GROWTH.items():
         values = [end[name] for end in ends]
-        # The heap's level at rest goes up and down with what was last freed; a leak only goes up.
+        # The level at rest goes up and down with what was last freed; a leak only goes up.
         grown = min(values[-2:]) - max(values[:2])
         rows.append((f"no growth: {name}", " → ".join(f"{one:,}" for one in values), grown <= allowed))
     answer = server.run(bench.PROGRAM)

@@ -1,6 +1,7 @@
 """What an escape would do, made visible from outside: a canary to read or to change, a listener to reach, a
 process to see, to slow down or to kill."""
 
+import contextlib
 import os
 import resource
 import shutil
@@ -164,10 +165,8 @@ class WideHarm(Harm):
             done.append("the canary was changed in some way")
         if os.listdir(self.place):
             done.append("files appeared in shared memory")
-        try:
+        with contextlib.suppress(BlockingIOError):
             done.append(f"datagrams arrived: {self.datagrams.recv(100)}")
-        except BlockingIOError:
-            pass
         if self.listens:
             done.append("something listens")
         if answer is not None and self.ENVIRONMENT in str(answer):

@@ -1,7 +1,7 @@
 /* The worker with the walls of the language taken out: every program is valid, everything can be
- * imported, no guard, facade or audit hook is there. What is left is the kernel's. Linked instead of
- * the files that hold those walls (meson.build here) into an extension module that only the tests
- * use: what is installed has no switch for this. */
+ * imported, no guard, facade or audit hook is there. What is left is the kernel's. Linked instead
+ * of the files that hold those walls (meson.build here) into an extension module that only the
+ * tests use: what is installed has no switch for this. */
 #include <Python.h>
 #include <stdlib.h>
 

@@ -91,7 +91,9 @@ class Guards(unittest.TestCase):
             self.assertIn(f"Setting '{name}' of a function is not allowed", armed(code), name)
 
     def test_functions_of_the_program_are_its_own(self):
-        code = "def f(a, *, b=1): return a, b\nobject.__setattr__(f, '__kwdefaults__', {'b': 2})\nresult = f(1)"
+        code = (
+            "def f(a, *, b=1): return a, b\nobject.__setattr__(f, '__kwdefaults__', {'b': 2})\nresult = f(1)"
+        )
         self.assertEqual(armed(code), [1, 2])
 
     def test_what_is_shown_of_a_library_functions_attributes_is_a_copy(self):
