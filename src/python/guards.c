@@ -212,11 +212,19 @@ static PyTypeObject *method_wrapper_type(void)
     return type;
 }
 
+/* From 3.12 on inspect takes the __get__ of type.__dict__["__dict__"] for itself when it is imported,
+ * and dataclasses, asyncio and others import it; afterwards there is none to be had. */
+static int import_inspect(void)
+{
+    auto_py PyObject *inspect = PyImport_ImportModule("inspect");
+    return inspect ? 0 : -1;
+}
+
 int guards_init(void)
 {
     PyTypeObject *method_wrapper = method_wrapper_type();
     guards_trust_init();
-    if (!method_wrapper || guards_type_ready(&guard_type) < 0)
+    if (!method_wrapper || import_inspect() < 0 || guards_type_ready(&guard_type) < 0)
         return -1;
     /* Only the way down the class graph is closed here. The way up ends at `object`, which
      * everybody has, and C reads __bases__ on a program's behalf (dir, isinstance); the policy

@@ -45,7 +45,7 @@ PROGRAMS = [
     ("result = 1", {"timeout": -1}, "invalid_request", {}),
 ]
 # What memory at rest may grow by, KiB.
-GROWTH = {"heap in use (KiB)": 512, "memory of the server (KiB)": 2048, "memory of the others (KiB)": 4096}
+GROWTH = {"heap in use (KiB)": 1024, "memory of the server (KiB)": 1024, "memory of the others (KiB)": 4096}
 NOTHING = [0] * 5  # see quiet()
 done = collections.Counter()
 wrong = []

@@ -276,7 +276,7 @@ static void python(const char *program, const char *answer)
 
 static const char imports[] = "import importlib, sys\n"
                               "bad = []\n"
-                              "names = [n for n in sys.stdlib_module_names if n not in "
+                              "names = [n for n in sorted(sys.stdlib_module_names) if n not in "
                               "('antigravity', 'this', 'idlelib', 'turtle', '_ios_support')]\n"
                               "for n in names:\n"
                               "    try:\n"
