@@ -212,8 +212,8 @@ static PyTypeObject *method_wrapper_type(void)
     return type;
 }
 
-/* From 3.12 on inspect takes the __get__ of type.__dict__["__dict__"] for itself when it is imported,
- * and dataclasses, asyncio and others import it; afterwards there is none to be had. */
+/* From 3.12 on inspect takes the __get__ of type.__dict__["__dict__"] for itself when it is
+ * imported, and dataclasses, asyncio and others import it; afterwards there is none to be had. */
 static int import_inspect(void)
 {
     auto_py PyObject *inspect = PyImport_ImportModule("inspect");
