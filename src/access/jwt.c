@@ -201,7 +201,7 @@ static bool signature_ok(const struct jwk *key, enum jwt_alg alg, const char *da
 int jwt_verify(const struct jwks *keys, const char *token, size_t n,
                const struct jwt_expected *expected, struct jwt_claims *ret, struct err *err)
 {
-    struct parts parts;
+    struct parts parts = {0};
     enum jwt_alg alg;
     uint8_t sig[MAX_SIGNATURE];
     size_t len;

@@ -147,18 +147,15 @@ static bool instruction_names(const PyCodeObject *code, const unsigned char *byt
 {
     size_t arg = argument(bytes, at);
     switch (bytes[at]) {
+    case LOAD_ATTR:
+#if PY_VERSION_HEX >= 0x030c0000
+        return is_name(code->co_names, arg >> 1, name); /* the lowest bit asks for a method */
+#else
+    case LOAD_METHOD:
+#endif
     case STORE_ATTR:
     case DELETE_ATTR:
         return is_name(code->co_names, arg, name);
-    case LOAD_ATTR:
-#if PY_VERSION_HEX >= 0x030c0000
-        arg >>= 1; /* the lowest bit asks for a method */
-#endif
-        return is_name(code->co_names, arg, name);
-#if PY_VERSION_HEX < 0x030c0000
-    case LOAD_METHOD:
-        return is_name(code->co_names, arg, name);
-#endif
     default:
         return has_constant(code, name);
     }
