@@ -14,6 +14,7 @@ const struct tuning tuning_default = {
     .start_ns = 30 * NS_PER_S,
     .start_grace_ns = NS_PER_S,
     .warm_ns = 10 * NS_PER_S,
+    .retire_ns = NS_PER_MS,
     .kill_ns = 10 * NS_PER_S,       /* a large one is torn down slowly on a busy machine */
     .compile_ns = 2500 * NS_PER_MS, /* the worker's own cap is 2 s */
     .validate_ns = 5 * NS_PER_S,

@@ -32,6 +32,7 @@ struct tuning {
     uint64_t start_ns;       /* a zygote must be ready by then */
     uint64_t start_grace_ns; /* its channel closed while starting: wait so long for the reason */
     uint64_t warm_ns;        /* a worker must be warm by then */
+    uint64_t retire_ns;      /* one that has answered lives on for so long when nobody waits */
     uint64_t kill_ns;        /* a killed worker must have exited by then */
     uint64_t compile_ns;     /* a program must have begun by then */
     uint64_t validate_ns;
@@ -129,6 +130,7 @@ enum worker_state {
     WORKER_SPAWNING, /* SPAWN sent */
     WORKER_WARM,     /* waits for a program */
     WORKER_RUNNING,  /* has one */
+    WORKER_SPENT,    /* has answered, and is no longer listened to; killed in a moment */
     WORKER_DYING,    /* KILL sent, or wanted; until EXITED */
     WORKER_STATES
 };
@@ -283,6 +285,7 @@ struct worker *zygote_find(struct zygote *z, uint64_t worker_id);
 
 /* pool.c */
 void pool_fill(struct zygote *z);
+void pool_refill(struct zygote *z);    /* end the spent ones, then fill */
 void pool_fill_soon(struct zygote *z); /* when the program just handed over has had its chance */
 void pool_watch(struct zygote *z);     /* arm the timer that looks after late workers */
 void pool_tick(struct zygote *z);      /* it fired */
@@ -290,7 +293,9 @@ void pool_spawn_failed(struct zygote *z, const char *why);
 void worker_set_state(struct worker *w, enum worker_state state);
 void worker_kill(struct worker *w); /* send KILL; EXITED ends it */
 void worker_stop(struct worker *w, enum stop_reason why, const char *breach);
-void worker_retire(struct worker *w); /* its execution is answered: close all, kill, replace */
+/* Its execution is answered: kill it and make another; at once when programs wait or warm workers
+ * are few, else in a moment, when the answer has reached whoever waits for it. */
+void worker_retire(struct worker *w);
 void worker_free(struct worker *w);
 void worker_exited(struct worker *w, const struct msg_exited *how);
 

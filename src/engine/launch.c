@@ -38,8 +38,7 @@ static void on_spawn_retry(void *ctx)
 static void on_refill(void *ctx)
 {
     struct zygote *z = ctx;
-    z->refill_armed = false;
-    pool_fill(z);
+    pool_refill(z);
 }
 
 static struct zygote *zygote_new(struct engine *e, struct err *err)
@@ -184,10 +183,11 @@ void zygote_relaunch(struct engine *e, const char *why)
 static void drain(struct zygote *z)
 {
     z->state = ZYGOTE_DRAINING;
-    while (!TAILQ_EMPTY(&z->workers[WORKER_WARM]))
-        worker_kill(TAILQ_FIRST(&z->workers[WORKER_WARM]));
-    while (!TAILQ_EMPTY(&z->workers[WORKER_SPAWNING]))
-        worker_kill(TAILQ_FIRST(&z->workers[WORKER_SPAWNING]));
+    static const enum worker_state idle[] = {WORKER_WARM, WORKER_SPAWNING, WORKER_SPENT};
+    for (size_t i = 0; i < ARRAY_LEN(idle); i++) {
+        while (!TAILQ_EMPTY(&z->workers[idle[i]]))
+            worker_kill(TAILQ_FIRST(&z->workers[idle[i]]));
+    }
     zygote_drained(z);
 }
 

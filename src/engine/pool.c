@@ -1,7 +1,7 @@
 /* Workers are made ahead of need and used once. Runs in the server. A zygote keeps pool_size warm
  * ones ready (more when a queue has built up and they may run); each that has answered is killed
- * and replaced. A killed worker stays on the books until the zygote reports its exit; one that is
- * late shows that the zygote itself is broken. */
+ * and replaced, a moment later if nobody waits. A killed worker stays on the books until the zygote
+ * reports its exit; one that is late shows that the zygote itself is broken. */
 #include "engine/internal.h"
 
 #include <stdio.h>
@@ -132,12 +132,21 @@ void pool_fill(struct zygote *z)
     pool_watch(z);
 }
 
+void pool_refill(struct zygote *z)
+{
+    struct worker *w;
+    z->refill_armed = false;
+    while ((w = TAILQ_FIRST(&z->workers[WORKER_SPENT])))
+        worker_kill(w);
+    pool_fill(z);
+}
+
 /* Making a worker takes the zygote longer than most programs run, and would take the processor from
  * them: so the one just handed out is replaced when its program has answered, or a little later. */
 void pool_fill_soon(struct zygote *z)
 {
     if (z->count[WORKER_WARM] == 0 && z->e->queue.len > 0) {
-        pool_fill(z);
+        pool_refill(z);
     } else if (!z->refill_armed) {
         z->refill_armed = true;
         loop_timer_arm(z->refill, REFILL_NS);
@@ -218,9 +227,17 @@ void worker_retire(struct worker *w)
         z->e->failures = 0;
     }
     exec_dispatch(z->e); /* who waits comes first */
-    worker_kill(w);
     zygote_recycle_if_due(z);
-    pool_fill(z);
+    worker_set_state(w, WORKER_SPENT);
+    /* The end of one process and the making of another keep both processors busy for longer than
+     * the client needs to take its answer from us. */
+    bool plenty = z->e->queue.len == 0 && 2 * z->count[WORKER_WARM] >= z->e->conf->pool_size;
+    if (z->state != ZYGOTE_READY || !plenty) {
+        pool_refill(z);
+    } else {
+        z->refill_armed = true;
+        loop_timer_arm(z->refill, z->e->tuning.retire_ns);
+    }
 }
 
 /* The execution of a worker that exited without having been answered. */

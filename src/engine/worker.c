@@ -291,6 +291,10 @@ static void on_channel(void *ctx, int fd _unused_, int events)
 {
     struct worker *w = ctx;
     struct err err = ERR_INIT;
+    if (w->state == WORKER_SPENT) { /* whatever it says or does now, it is over */
+        worker_kill(w);
+        return;
+    }
     if ((events & LOOP_WRITE) && w->run.buf.len > 0) {
         /* A failure shows as an end of file or as a result; that says more. */
         if (flush(w, &err) < 0)

@@ -299,6 +299,13 @@ static inline void fake_behave(struct fake_worker *w)
         size_t n = 24 << 20;
         memset(mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1, n);
         fake_result(w, OUTCOME_OK, "null");
+    } else if (fake_is(w, "on and on")) {
+        fake_result(w, OUTCOME_OK, "null");
+        for (;;) {
+            fake_print(w, 1, "more");
+            usleep(100);
+            fake_result(w, OUTCOME_OK, "null");
+        }
     } else if (fake_is(w, "late rehearsal")) {
         fake_warm(w->fd);
         fake_result(w, OUTCOME_OK, "null");

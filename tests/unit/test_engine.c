@@ -39,6 +39,39 @@ TEST(every_program_gets_a_worker_of_its_own)
     rig_down();
 }
 
+TEST(a_worker_is_ended_after_its_answer_when_nobody_waits_and_before_the_next_when_somebody_does)
+{
+    rig_up(2, 4, 2);
+    struct answer a, many[4] = {0};
+    rig.e->tuning.retire_ns = 100 * MS;
+    WAIT_UNTIL(rig.e->active && rig.e->active->count[WORKER_WARM] == 2);
+    run("12345", &a);
+    CHECK(rig.e->active->count[WORKER_SPENT] == 1);
+    WAIT_UNTIL(rig.e->active->count[WORKER_SPENT] == 0 && rig.e->active->count[WORKER_WARM] == 2);
+    for (int i = 0; i < 4; i++)
+        submit("slow", &many[i]);
+    WAIT_UNTIL(many[0].done);
+    CHECK(rig.e->active->count[WORKER_SPENT] == 0);
+    WAIT_UNTIL(many[1].done && many[2].done && many[3].done);
+    rig_down();
+}
+
+TEST(what_a_worker_says_after_its_answer_is_of_no_consequence)
+{
+    rig_up(2, 4, 2);
+    struct answer a;
+    rig.e->tuning.retire_ns = 20 * MS;
+    for (int i = 0; i < 30; i++) {
+        run("on and on", &a);
+        WAIT_UNTIL(rig.e->active->count[WORKER_SPENT] == 0);
+        WAIT_UNTIL(rig.e->active->count[WORKER_WARM] == 2);
+        CHECK(rig.e->active->spawn_failures == 0);
+    }
+    CHECK(!strstr(rig.log, "lost"));
+    CHECK(script->launches == 1);
+    rig_down();
+}
+
 TEST(output_is_kept_repaired_and_free_of_what_warming_up_printed)
 {
     rig_up(2, 4, 1);
