@@ -12,6 +12,7 @@
 #include "python/guard_readers.h"
 #include "python/guard_trust.h"
 #include "python/guards.h"
+#include "python/imports_impl.h"
 #include "python/policy.h"
 #include "python/text.h"
 #include "python/threads.h"
@@ -21,7 +22,7 @@ enum verdict {
     READERS,      /* functions with the bit */
     COUNT,        /* everybody, as long as there are not too many threads */
     JUDGE_TEXT,   /* functions with the bit; else the policy reads the text */
-    JUDGE_MODULE, /* everybody, but for modules that are made to go round the language */
+    JUDGE_MODULE, /* a program what it may import; the library all but roads round the language */
     JUDGE_NAME,   /* library functions; a program obeys the rule about names */
 };
 
@@ -83,7 +84,7 @@ static const struct rule rules[] = {
     {"sys._getframe", READERS, READS_FRAME, OVERRIDE | SCIENCE, "read a frame", no_remedy},
     {"sys._getframemodulename", READERS, READS_FRAME, OVERRIDE | SCIENCE, "read a frame",
      no_remedy},
-    {"import", JUDGE_MODULE, 0, OVERRIDE | SCIENCE, "load a module that reaches machine code",
+    {"import", JUDGE_MODULE, 0, OVERRIDE | SCIENCE, "load a module that is not for programs",
      no_remedy},
     {"sys._current_frames", REFUSE, 0, OVERRIDE, "read frames", no_remedy},
     {"sys._current_exceptions", REFUSE, 0, OVERRIDE, "read frames", no_remedy},
@@ -279,12 +280,36 @@ static bool is_dangerous(const char *name)
     return false;
 }
 
+/* Does CPython's own C code import it, for a program whose frame is the innermost then? */
+static bool is_for_c(const char *name)
+{
+    static const char *const names[] = {"_strptime",   "_pylong",       "_pydecimal",
+                                        "_pydatetime", "annotationlib", "string.templatelib",
+                                        "zoneinfo",    "importlib",     "tzdata",
+                                        "xml",         "_colorize",     "_py_warnings"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        size_t n = strlen(names[i]);
+        if (strncmp(name, names[i], n) == 0 && (name[n] == '\0' || name[n] == '.'))
+            return true;
+    }
+    return false;
+}
+
+/* What gets here was not loaded yet. The program's own imports have been judged before, by the
+ * guarded __import__; one that it causes otherwise came by another road. */
+static bool may_load(const char *name)
+{
+    if (is_dangerous(name))
+        return false;
+    return !guards_caller_is_program() || is_for_c(name) || import_rule_verdict(name) != MODULE_NO;
+}
+
 static int judge_module(const struct rule *rule, const char *event, PyObject *args)
 {
     PyObject *name = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : Py_None;
     const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
     PyErr_Clear();
-    return text && is_dangerous(text) ? refuse(rule, event, text) : 0;
+    return text && may_load(text) ? 0 : refuse(rule, event, text ? text : "");
 }
 
 /* The loaders execute through _call_with_frames_removed(), which a program could call as well. */

@@ -3,6 +3,7 @@
  * readers of the text. */
 #include "python/program.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -107,16 +108,50 @@ static uint32_t as_u32(PyObject *number)
     return v > 0 && v < UINT32_MAX ? (uint32_t)v : 0;
 }
 
-/* Notebooks permit `await` at top level, and many programs are written for them. @message is owned
- * and so is what is returned; NULL = no memory. */
-static char *with_hint(char *message)
+/* How a line begins that is no Python, but is found around it: in chats, notebooks and consoles. */
+static const struct {
+    const char *start, *hint;
+    bool word; /* only with a letter behind it */
+} strangers[] = {
+    {"```", "leave the Markdown fence out", false},
+    {">>>", "leave out the prompts of the interactive session, and what it printed", false},
+    {"%", "a notebook's magic commands are not Python; leave the line out", true},
+    {"%%", "a notebook's magic commands are not Python; leave the line out", true},
+    {"!",
+     "a shell command is not Python, and no package can be installed from here: "
+     "get_sandbox_info lists the modules that there are",
+     true},
+};
+
+/* What @exc, whose text is @message, should tell besides. NULL = nothing. */
+static const char *hint_for(PyObject *exc, const char *message)
 {
-    static const char hint[] = "; put it into an async function and run that: asyncio.run(main())";
+    /* Notebooks permit `await` at top level, and many programs are written for them. */
+    if (strstr(message, " outside ") && (strstr(message, "'await'") || strstr(message, "async")))
+        return "put it into an async function and run that: asyncio.run(main())";
+    if (strstr(message, "Did you mean exec("))
+        return "but exec() is not allowed here";
+    PyObject *line = ((PySyntaxErrorObject *)exc)->text;
+    auto_free char *text = line && PyUnicode_Check(line) ? text_from_str(line, 200) : NULL;
+    const char *start = text ? text + strspn(text, " \t\f") : "";
+    for (size_t i = 0; i < ARRAY_LEN(strangers); i++) {
+        const char *behind = start + strlen(strangers[i].start);
+        if (str_starts(start, strangers[i].start) &&
+            (!strangers[i].word || isalpha((unsigned char)*behind)))
+            return strangers[i].hint;
+    }
+    return NULL;
+}
+
+/* @message is owned and so is what is returned; NULL = no memory. */
+static char *with_hint(PyObject *exc, char *message)
+{
     auto_free char *text = message;
-    if (!text || !strstr(text, " outside ") || (!strstr(text, "'await'") && !strstr(text, "async")))
-        return take_ptr(text);
+    const char *hint = text ? hint_for(exc, text) : NULL;
     char *longer = NULL;
-    return asprintf(&longer, "%s%s", text, hint) < 0 ? NULL : longer;
+    if (!hint)
+        return take_ptr(text);
+    return asprintf(&longer, "%s; %s", text, hint) < 0 ? NULL : longer;
 }
 
 static int syntax_error(struct program *p, PyObject *exc, struct err *err)
@@ -129,7 +164,7 @@ static int syntax_error(struct program *p, PyObject *exc, struct err *err)
         return -1;
     p->error_type = take_ptr(t.type);
     p->traceback = take_ptr(t.text);
-    char *message = with_hint(take_ptr(t.message));
+    char *message = with_hint(exc, take_ptr(t.message));
     traceback_done(&t);
     return set_finding(p, OUTCOME_SYNTAX_ERROR, line, column, "syntax", message, "", err);
 }

@@ -177,13 +177,24 @@ static bool is_violation(PyObject *exc)
            PyErr_GivenExceptionMatches(exc, events_import_violation_type);
 }
 
+/* Did the limit end the program? CPython 3.11 forgets to raise MemoryError when a frame cannot be
+ * allocated, and then says SystemError. A MemoryError with a text that no allocation caused is the
+ * program's own. */
+static bool is_memory(PyObject *exc)
+{
+    if (memory_failed() && PyErr_GivenExceptionMatches(exc, PyExc_SystemError))
+        return true;
+    if (!PyErr_GivenExceptionMatches(exc, PyExc_MemoryError))
+        return false;
+    PyObject *args = ((PyBaseExceptionObject *)exc)->args;
+    bool said = args && PyTuple_Check(args) && PyTuple_GET_SIZE(args) > 0;
+    return memory_failed() || !said || Py_TYPE(exc) != (PyTypeObject *)PyExc_MemoryError;
+}
+
 static int report_exception(const struct run_env *env, const struct msg_run *run, PyObject *exc,
                             struct msg_result *ret, struct err *err)
 {
-    /* CPython 3.11 forgets to raise MemoryError when a frame cannot be allocated, and then says
-     * SystemError. */
-    bool memory = PyErr_GivenExceptionMatches(exc, PyExc_MemoryError) ||
-                  (memory_failed() && PyErr_GivenExceptionMatches(exc, PyExc_SystemError));
+    bool memory = is_memory(exc);
     if (memory)
         relax(env);
     struct traceback t = {0};

@@ -3,6 +3,7 @@
  * language's walls only. */
 #include <Python.h>
 
+#include "python/audit.h"
 #include "python/compat.h"
 #include "python/events.h"
 #include "python/guards.h"
@@ -11,8 +12,10 @@
 #include "python/roads.h"
 #include "python/serialise.h"
 #include "python/source.h"
+#include "python/text.h"
 
-static PyObject *seen; /* list of (layer, rule, detail, remedy) */
+static struct msg_launch launch; /* as start() was told; kept for the audit hook */
+static PyObject *seen;           /* list of (layer, rule, detail, remedy) */
 
 static void see(void *ctx, const struct msg_event *e)
 {
@@ -49,7 +52,6 @@ static PyObject *start(PyObject *self, PyObject *args)
     (void)self;
     PyObject *modules, *preload;
     int profiles_on, overridden;
-    struct msg_launch launch = {0};
     auto_strv struct strv installed = STRV_INIT, missing = STRV_INIT;
     if (!PyArg_ParseTuple(args, "O!O!ip", &PyList_Type, &modules, &PyList_Type, &preload,
                           &profiles_on, &overridden))
@@ -58,14 +60,12 @@ static PyObject *start(PyObject *self, PyObject *args)
     launch.imports_overridden = overridden;
     PyObject *result = NULL;
     if (to_strv(modules, &launch.modules) == 0 && to_strv(preload, &launch.preload) == 0 &&
-        events_init() == 0 && source_init() == 0 && policy_init() == 0 && guards_init() == 0 &&
-        roads_init() == 0 && imports_init(&launch, &installed, &missing) == 0 &&
-        serialise_init() == 0) {
+        events_init() == 0 && source_init() == 0 && text_init() == 0 && policy_init() == 0 &&
+        guards_init() == 0 && roads_init() == 0 &&
+        imports_init(&launch, &installed, &missing) == 0 && serialise_init() == 0) {
         events_set_sink(see, NULL);
         result = Py_BuildValue("(NN)", strv_list(&installed), strv_list(&missing));
     }
-    strv_done(&launch.modules);
-    strv_done(&launch.preload);
     return result;
 }
 
@@ -149,12 +149,12 @@ static PyObject *basic_modules(PyObject *self, PyObject *args)
     return profile_modules(bits, &names, NULL) < 0 ? PyErr_NoMemory() : strv_list(&names);
 }
 
-/* arm(): from here on as in a worker; there is no way back. */
-static PyObject *arm(PyObject *self, PyObject *args)
+/* arm(audited): from here on as in a worker, with or without its audit hook; there is no way back.
+ */
+static PyObject *arm(PyObject *self, PyObject *audited)
 {
     (void)self;
-    (void)args;
-    if (guards_learn() < 0 || roads_learn() < 0)
+    if ((audited == Py_True && audit_init(&launch) < 0) || guards_learn() < 0 || roads_learn() < 0)
         return NULL;
     guards_arm();
     Py_RETURN_NONE;
@@ -162,7 +162,7 @@ static PyObject *arm(PyObject *self, PyObject *args)
 
 static PyMethodDef functions[] = {
     {"start", start, METH_VARARGS, NULL},
-    {"arm", arm, METH_NOARGS, NULL},
+    {"arm", arm, METH_O, NULL},
     {"builtins", builtins, METH_O, NULL},
     {"serialise", serialise, METH_VARARGS, NULL},
     {"refusal", refusal, METH_VARARGS, NULL},

@@ -25,20 +25,29 @@ def start(profiles=BASIC, modules=None, preload=None, overridden=False):
     return _python_room.start(modules, modules if preload is None else preload, profiles, overridden)
 
 
-def run(code, allowed=None, given=None):
-    """The program's globals after it ran, with those of @given from the start; what it raises is raised."""
+def prepare(code, allowed=None, given=None):
+    """The program as a function, and its module, whose globals hold those of @given."""
     _python_room.events()
     module = types.ModuleType("__main__")
     names = vars(module)
     names |= given or {}
     names["__builtins__"] = _python_room.builtins(allowed)
+    return types.FunctionType(compile(code, "<sandbox>", "exec"), names), module
+
+
+def run(code, allowed=None, given=None, arm=False, audited=False):
+    """The program's globals after it ran, with those of @given from the start; what it raises is raised.
+    With @arm this process is a worker from here on; when @audited no further program can be compiled in it."""
+    program, module = prepare(code, allowed, given)
     before = sys.modules["__main__"]
     sys.modules["__main__"] = module
     try:
-        exec(compile(code, "<sandbox>", "exec"), names)
+        if arm:
+            _python_room.arm(audited)
+        program()
     finally:
         sys.modules["__main__"] = before
-    return names
+    return vars(module)
 
 
 def result(code, allowed=None):

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2] / "policy"))
 
 import guarded  # noqa: E402
-from room import _python_room, main, run, start  # noqa: E402
+from room import main, run, start  # noqa: E402
 
 start()
 TYPES = {
@@ -32,14 +32,13 @@ TYPES = {
 LIBRARYS_OWN = {"function": {"__defaults__", "__dict__", "__kwdefaults__"}}
 
 
-def armed(code, **given):
+def armed(code, audited=False, **given):
     """The variable `result` of a program in an armed process, or what it raised."""
     here, there = os.pipe()
     pid = os.fork()
     if pid == 0:
         try:
-            _python_room.arm()
-            answer = run(code, None, given)["result"]
+            answer = run(code, None, given, arm=True, audited=audited)["result"]
         except BaseException as e:
             answer = f"{type(e).__name__}: {e}"
         os.write(there, json.dumps(answer, default=str).encode())
@@ -84,6 +83,20 @@ class Guards(unittest.TestCase):
             "try:\n    1 / 0\nexcept ZeroDivisionError as e:\n    result = str(walk_tb(e))"
         )
         self.assertIn("SecurityViolation", armed(code))
+
+    def test_the_interpreters_own_import_loads_for_a_program_only_what_it_may_import(self):
+        for name in ("turtle", "encodings.rot_13", "_testcapi", "no_such_module"):
+            code = f"result = 1\nreal('{name}')"
+            self.assertIn(f"load a module that is not for programs (import): {name}", armed(code, True, real=__import__))
+        code = "real('logging.handlers')\nresult = 1"  # permitted; what it needs itself is the library's affair
+        self.assertEqual(armed(code, True, real=__import__), 1)
+
+    def test_c_code_and_the_library_load_what_they_need_for_a_program(self):
+        code = (
+            "import datetime, sys\nresult = [datetime.datetime.strptime('2026', '%Y').year, 'a'.encode('cp037')[0]]\n"
+            "result.append(len(str(1 << 70000)) if not hasattr(sys, 'set_int_max_str_digits') else 0)"
+        )
+        self.assertEqual(armed(code, True), [2026, 0x81, 0])
 
     def test_library_functions_keep_their_defaults_and_attributes(self):
         for name in ("__defaults__", "__kwdefaults__", "__dict__"):
