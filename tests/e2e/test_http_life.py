@@ -217,6 +217,7 @@ def test_who_stops_before_it_is_ready_never_says_that_it_is(serve, tmp_path):
     path, listener = notifications(tmp_path)
     server = serve({"NOTIFY_SOCKET": path})
     connection, _ = server.begin("6 * 7")
+    assert server.get("/health").status == 200  # and what was sent before has been read
     server.signal()
     assert connection.answer().message()["result"]["structuredContent"]["result"] == 42
     assert server.wait() == 0
