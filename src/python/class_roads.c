@@ -218,9 +218,19 @@ static bool is_patch(PyTypeObject *type, PyObject *name, bool by_program)
     return by_program && !(type->tp_flags & IS_PROGRAMS_CLASS) && is_in_module(type);
 }
 
+/* The name that a program assigned last to a class of its own: a counter on a class is assigned in
+ * a loop, and need not be judged each time. Owned; "split" never. */
+static PyObject *judged_name;
+
+static bool is_judged(PyObject *type, PyObject *name)
+{
+    unsigned long flags = ((PyTypeObject *)type)->tp_flags;
+    return name == judged_name && (flags & IS_PROGRAMS_CLASS) && !(flags & IS_LIBRARY_CLASS);
+}
+
 static int type_setattro(PyObject *type, PyObject *name, PyObject *value)
 {
-    if (guards_armed && PyUnicode_Check(name)) {
+    if (guards_armed && PyUnicode_Check(name) && !is_judged(type, name)) {
         auto_py PyObject *exact = PyUnicode_FromObject(name);
         bool by_program = guards_caller_is_program();
         if (!exact || (by_program && roads_judge_name(exact, USE_SET) < 0))
@@ -229,6 +239,8 @@ static int type_setattro(PyObject *type, PyObject *name, PyObject *value)
             return refuse_patch((PyTypeObject *)type, exact);
         if (is_split_of_group(type, exact))
             return refuse_split();
+        if (by_program && name == exact && PyUnicode_CompareWithASCIIString(name, "split") != 0)
+            Py_XSETREF(judged_name, Py_NewRef(name));
     }
     return real_type_setattro(type, name, value);
 }
