@@ -200,7 +200,8 @@ struct zygote {
     unsigned count[WORKER_STATES];
     unsigned spawn_failures;
     uint64_t spawn_failed_ns;
-    struct loop_timer *refill; /* a program was handed over: replace its worker, but not just now */
+    /* a program was handed over, or has answered: see to its worker, but not just now */
+    struct loop_timer *refill;
     bool refill_armed;
     struct loop_timer *spawn_retry;
     bool spawn_paused;        /* until spawn_retry fires */

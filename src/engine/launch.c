@@ -255,15 +255,17 @@ void launch_done(struct engine *e)
 
 /* ---- end ---- */
 
-/* Every program of a zygote that is no more gets its answer. */
-static void answer_lost(struct zygote *z)
+/* Every program of a zygote that is no more gets its answer. Was there any? */
+static bool answer_lost(struct zygote *z)
 {
+    bool any = false;
     for (int s = 0; s < WORKER_STATES; s++) {
         struct worker *w;
         while ((w = TAILQ_FIRST(&z->workers[s]))) {
             if (w->state == WORKER_RUNNING)
                 worker_receive(w); /* its result may have come before */
             if (w->x) {
+                any = true;
                 struct msg_exited unknown = {.wait_status = 0xffffffff};
                 struct execution *x = w->x;
                 if (!x->has_result && !x->has_verdict &&
@@ -275,6 +277,7 @@ static void answer_lost(struct zygote *z)
             }
         }
     }
+    return any;
 }
 
 void zygote_lose(struct zygote *z)
@@ -285,7 +288,7 @@ void zygote_lose(struct zygote *z)
         e->active = NULL;
     if (z == e->next)
         e->next = NULL;
-    answer_lost(z);
+    bool held = answer_lost(z);
     if (z->worked || (z->ready_ns && clock_mono_ns() - z->ready_ns > e->tuning.trusted_ns))
         e->failures = 0;
     auto_free char *why = take_ptr(z->why);
@@ -303,9 +306,10 @@ void zygote_lose(struct zygote *z)
         engine_fail(e, true, text);
         return;
     }
+    if (mattered || held)
+        engine_log(e, LOG_WARNING, "a zygote was lost: %s", text);
     if (!mattered)
         return;
-    engine_log(e, LOG_WARNING, "a zygote was lost: %s", text);
     if (!e->active && e->next && e->next->state == ZYGOTE_READY)
         zygote_promote(e->next);
     else if (!e->next)

@@ -200,6 +200,8 @@ void worker_stop(struct worker *w, enum stop_reason why, const char *detail)
 {
     struct execution *x = w->x;
     struct zygote *z = w->zygote;
+    if (w->state == WORKER_SPENT)
+        worker_kill(w);
     if (w->state == WORKER_DYING && !x)
         return;
     if (x && x->stop == STOP_NONE) {
@@ -234,7 +236,7 @@ void worker_retire(struct worker *w)
     bool plenty = z->e->queue.len == 0 && 2 * z->count[WORKER_WARM] >= z->e->conf->pool_size;
     if (z->state != ZYGOTE_READY || !plenty) {
         pool_refill(z);
-    } else {
+    } else if (z->count[WORKER_SPENT] == 1) { /* later ones go along with the first */
         z->refill_armed = true;
         loop_timer_arm(z->refill, z->e->tuning.retire_ns);
     }

@@ -18,12 +18,14 @@
 #include "python/threads.h"
 
 enum verdict {
-    REFUSE,       /* nobody */
-    READERS,      /* functions with the bit */
-    COUNT,        /* everybody, as long as there are not too many threads */
-    JUDGE_TEXT,   /* functions with the bit; else the policy reads the text */
-    JUDGE_MODULE, /* a program what it may import; the library all but roads round the language */
-    JUDGE_NAME,   /* library functions; a program obeys the rule about names */
+    REFUSE,     /* nobody */
+    READERS,    /* functions with the bit */
+    COUNT,      /* everybody, as long as there are not too many threads */
+    JUDGE_TEXT, /* functions with the bit; else the policy reads the text */
+    /* a program may load what it may import, the library all but roads round the language. C code
+     * alone raises the event: importlib, written in Python, does for what is not written in it */
+    JUDGE_MODULE,
+    JUDGE_NAME, /* library functions; a program obeys the rule about names */
 };
 
 /* An operator who permits a module that is made for such things has taken this wall down; the
@@ -284,14 +286,10 @@ static bool is_dangerous(const char *name)
 static bool is_for_c(const char *name)
 {
     static const char *const names[] = {"_strptime",   "_pylong",       "_pydecimal",
-                                        "_pydatetime", "annotationlib", "string.templatelib",
-                                        "zoneinfo",    "importlib",     "tzdata",
-                                        "xml",         "_colorize",     "_py_warnings"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        size_t n = strlen(names[i]);
-        if (strncmp(name, names[i], n) == 0 && (name[n] == '\0' || name[n] == '.'))
+                                        "_pydatetime", "annotationlib", "string.templatelib"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(name, names[i]) == 0)
             return true;
-    }
     return false;
 }
 

@@ -212,19 +212,41 @@ static PyTypeObject *method_wrapper_type(void)
     return type;
 }
 
-/* From 3.12 on inspect takes the __get__ of type.__dict__["__dict__"] for itself when it is
- * imported, and dataclasses, asyncio and others import it; afterwards there is none to be had. */
-static int import_inspect(void)
+/* inspect.getattr_static() takes the __get__ of two descriptors of `type` and looks at the kind of
+ * one, 3.11 at each call, later versions when they are imported: afterwards there is none to be
+ * had. Protocols that are checked at run time and pandas depend on it. As it is in 3.12, but that
+ * `type` itself, which no program can change, need not be looked at. */
+static const char static_lookup[] =
+    "def _static_getmro(klass, get=type.__dict__['__mro__'].__get__):\n"
+    "    return get(klass)\n"
+    "def _shadowed_dict(klass, get=type.__dict__['__dict__'].__get__, top=type):\n"
+    "    for entry in _static_getmro(klass):\n"
+    "        found = get(entry).get('__dict__', _sentinel)\n"
+    "        if entry is not top and found is not _sentinel and not (\n"
+    "            type(found) is types.GetSetDescriptorType\n"
+    "            and found.__name__ == '__dict__'\n"
+    "            and found.__objclass__ is entry\n"
+    "        ):\n"
+    "            return found\n"
+    "    return _sentinel\n";
+
+/* Dataclasses, asyncio and others import inspect. */
+static int prepare_inspect(void)
 {
     auto_py PyObject *inspect = PyImport_ImportModule("inspect");
-    return inspect ? 0 : -1;
+    PyObject *names = inspect ? PyModule_GetDict(inspect) : NULL; /* borrowed */
+    auto_py PyObject *path = inspect ? PyModule_GetFilenameObject(inspect) : NULL;
+    const char *file = path ? PyUnicode_AsUTF8(path) : NULL;
+    auto_py PyObject *code = file ? Py_CompileString(static_lookup, file, Py_file_input) : NULL;
+    auto_py PyObject *none = code ? PyEval_EvalCode(code, names, names) : NULL;
+    return none ? 0 : -1;
 }
 
 int guards_init(void)
 {
     PyTypeObject *method_wrapper = method_wrapper_type();
     guards_trust_init();
-    if (!method_wrapper || import_inspect() < 0 || guards_type_ready(&guard_type) < 0)
+    if (!method_wrapper || prepare_inspect() < 0 || guards_type_ready(&guard_type) < 0)
         return -1;
     /* Only the way down the class graph is closed here. The way up ends at `object`, which
      * everybody has, and C reads __bases__ on a program's behalf (dir, isinstance); the policy

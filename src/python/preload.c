@@ -82,6 +82,17 @@ static bool permitted(const struct msg_launch *launch, const char *name)
     return false;
 }
 
+/* numpy loads these when they are asked for, by code that reads what the guards keep. */
+static int preload_parts(void)
+{
+    static const char *const parts[] = {"numpy.fft",     "numpy.polynomial", "numpy.ma",
+                                        "numpy.strings", "numpy.char",       "numpy.rec"};
+    auto_py PyObject *numpy = loaded("numpy");
+    for (size_t i = 0; numpy && i < ARRAY_LEN(parts); i++)
+        (void)loads(parts[i]);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 /* asyncio loads ssl, and with it a library and a megabyte of objects that each fork would copy,
  * when it can; and does without when it cannot. Where no program may use ssl it cannot. */
 static int preload(const struct msg_launch *launch)
@@ -92,6 +103,8 @@ static int preload(const struct msg_launch *launch)
         return -1;
     for (size_t i = 0; i < launch->preload.len; i++)
         (void)loads(launch->preload.items[i]);
+    if (preload_parts() < 0)
+        return -1;
     return hide ? PyDict_DelItemString(modules, "ssl") : 0;
 }
 

@@ -134,6 +134,8 @@ static const char *hint_for(PyObject *exc, const char *message)
     PyObject *line = ((PySyntaxErrorObject *)exc)->text;
     auto_free char *text = line && PyUnicode_Check(line) ? text_from_str(line, 200) : NULL;
     const char *start = text ? text + strspn(text, " \t\f") : "";
+    if (!text || as_u32(((PySyntaxErrorObject *)exc)->offset) != (uint32_t)(start - text) + 1)
+        return NULL; /* it is something behind it */
     for (size_t i = 0; i < ARRAY_LEN(strangers); i++) {
         const char *behind = start + strlen(strangers[i].start);
         if (str_starts(start, strangers[i].start) &&

@@ -177,10 +177,22 @@ static bool is_violation(PyObject *exc)
            PyErr_GivenExceptionMatches(exc, events_import_violation_type);
 }
 
+/* MemoryError itself, or a class that the program derived from it. */
+static bool is_own_class(PyTypeObject *type)
+{
+    if (type == (PyTypeObject *)PyExc_MemoryError)
+        return true;
+    auto_py PyObject *module = PyObject_GetAttrString((PyObject *)type, "__module__");
+    PyErr_Clear();
+    return module && PyUnicode_CheckExact(module) &&
+           PyUnicode_CompareWithASCIIString(module, "__main__") == 0;
+}
+
 /* Did the limit end the program? CPython 3.11 forgets to raise MemoryError when a frame cannot be
  * allocated, and then says SystemError. A MemoryError with a text that no allocation caused is the
- * program's own. */
-static bool is_memory(PyObject *exc)
+ * program's own; but libraries of the data science profile, and those that an operator names, have
+ * allocators that are not watched, and say "std::bad_alloc". */
+static bool is_memory(const struct msg_launch *launch, PyObject *exc)
 {
     if (memory_failed() && PyErr_GivenExceptionMatches(exc, PyExc_SystemError))
         return true;
@@ -188,13 +200,14 @@ static bool is_memory(PyObject *exc)
         return false;
     PyObject *args = ((PyBaseExceptionObject *)exc)->args;
     bool said = args && PyTuple_Check(args) && PyTuple_GET_SIZE(args) > 0;
-    return memory_failed() || !said || Py_TYPE(exc) != (PyTypeObject *)PyExc_MemoryError;
+    bool watched = !(launch->profiles & PROFILE_DATA_SCIENCE) && !launch->imports_overridden;
+    return memory_failed() || !said || !watched || !is_own_class(Py_TYPE(exc));
 }
 
 static int report_exception(const struct run_env *env, const struct msg_run *run, PyObject *exc,
                             struct msg_result *ret, struct err *err)
 {
-    bool memory = is_memory(exc);
+    bool memory = is_memory(env->launch, exc);
     if (memory)
         relax(env);
     struct traceback t = {0};

@@ -1,6 +1,7 @@
 """Guards: that all of them are there, whom they answer, and that trust is not passed on. Each check runs in a
 child of its own, for a process that has been armed stays so."""
 
+import inspect
 import json
 import os
 import sys
@@ -30,6 +31,14 @@ TYPES = {
 }
 # Everybody's, but for functions of the library, which keep theirs.
 LIBRARYS_OWN = {"function": {"__defaults__", "__dict__", "__kwdefaults__"}}
+
+
+class Shadowed:
+    y = 2
+
+    @property
+    def __dict__(self):
+        return {"x": 1}
 
 
 def armed(code, audited=False, **given):
@@ -87,16 +96,27 @@ class Guards(unittest.TestCase):
     def test_the_interpreters_own_import_loads_for_a_program_only_what_it_may_import(self):
         for name in ("turtle", "encodings.rot_13", "_testcapi", "no_such_module"):
             code = f"result = 1\nreal('{name}')"
-            self.assertIn(f"load a module that is not for programs (import): {name}", armed(code, True, real=__import__))
-        code = "real('logging.handlers')\nresult = 1"  # permitted; what it needs itself is the library's affair
+            self.assertIn(
+                f"load a module that is not for programs (import): {name}", armed(code, True, real=__import__)
+            )
+        code = (
+            "real('logging.handlers')\nresult = 1"  # permitted; what it needs itself is the library's affair
+        )
         self.assertEqual(armed(code, True, real=__import__), 1)
 
     def test_c_code_and_the_library_load_what_they_need_for_a_program(self):
         code = (
-            "import datetime, sys\nresult = [datetime.datetime.strptime('2026', '%Y').year, 'a'.encode('cp037')[0]]\n"
-            "result.append(len(str(1 << 70000)) if not hasattr(sys, 'set_int_max_str_digits') else 0)"
+            "import datetime, decimal\nresult = [datetime.datetime.strptime('2026', '%Y').year, 'a'.encode('cp037')[0]]\n"
+            "result.append((1 << 20000) // 3**6000 % 1000)\n"
+            "result.append(f'{decimal.Decimal(\"1.5\"):>5}')"
         )
-        self.assertEqual(armed(code, True), [2026, 0x81, 0])
+        self.assertEqual(armed(code, True), [2026, 0x81, (1 << 20000) // 3**6000 % 1000, "  1.5"])
+
+    def test_the_library_looks_attributes_up_statically(self):
+        self.assertIs(inspect.getattr_static(5, "real"), vars(int)["real"])
+        self.assertIs(inspect.getattr_static(bool, "real"), vars(int)["real"])
+        self.assertEqual(inspect.getattr_static(Shadowed(), "x", "none"), "none")
+        self.assertEqual(inspect.getattr_static(Shadowed(), "y"), 2)
 
     def test_library_functions_keep_their_defaults_and_attributes(self):
         for name in ("__defaults__", "__kwdefaults__", "__dict__"):
