@@ -16,16 +16,15 @@ static struct {
     PyTypeObject *type; /* borrowed: static */
     initproc real;
 } buffers[] = {
-    {"BufferedReader", NULL, NULL},
-    {"BufferedWriter", NULL, NULL},
-    {"BufferedRandom", NULL, NULL},
-    {"BufferedRWPair", NULL, NULL},
+    {"BufferedReader", NULL, NULL}, {"BufferedWriter", NULL, NULL}, {"BufferedRandom", NULL, NULL},
+    {"BufferedRWPair", NULL, NULL}, {"TextIOWrapper", NULL, NULL},
 };
 
 /* In what @type calls itself there is no function of a program's. */
 static bool is_library_stream(PyTypeObject *type)
 {
-    static const char *const called[] = {"readinto",         "read",       "readall", "write",
+    static const char *const called[] = {"readinto",         "read",       "read1",
+                                         "readall",          "write",      "flush",
                                          "__getattribute__", "__getattr__"};
     for (size_t i = 0; i < ARRAY_LEN(called); i++) {
         auto_py PyObject *name = PyUnicode_FromString(called[i]);
@@ -41,7 +40,7 @@ static bool is_library_stream(PyTypeObject *type)
 
 static int refuse(void)
 {
-    static const char detail[] = "A buffered stream over an object of the program's own is not "
+    static const char detail[] = "A stream over an object of the program's own is not "
                                  "available in the sandbox";
     events_report(LAYER_GUARD, 0, "descriptor", detail,
                   "io.BytesIO and io.StringIO are streams in memory");

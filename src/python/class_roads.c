@@ -105,8 +105,7 @@ static int fix_split(void)
 #define IS_PROGRAMS_CLASS (1ul << 49)
 
 /* What a class statement puts into every namespace by itself, in one version of CPython or another;
- * and __match_args__, which the policy has judged there and which leads only to what is guarded
- * itself. */
+ * and __match_args__, whose names are judged. */
 static const char *const from_class[] = {"__module__",
                                          "__qualname__",
                                          "__classcell__",
@@ -140,11 +139,26 @@ static const char *const from_library[] = {"__dataclass_fields__",
                                            "__non_callable_proto_members__",
                                            NULL};
 
+/* Names that a class pattern reads. Whoever puts them there, the library does it for a program:
+ * @value of anything else than a tuple of names is for CPython to refuse. */
+static int judge_match_args(PyObject *value)
+{
+    for (Py_ssize_t i = 0; PyTuple_CheckExact(value) && i < PyTuple_GET_SIZE(value); i++) {
+        PyObject *name = PyTuple_GET_ITEM(value, i);
+        if (PyUnicode_CheckExact(name) && roads_judge_name(name, USE_GET) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int judge_namespace(PyObject *namespace, bool passed_on)
 {
     PyObject *key, *value;
     Py_ssize_t pos = 0;
     while (PyDict_Next(namespace, &pos, &key, &value)) {
+        if (PyUnicode_Check(key) && PyUnicode_CompareWithASCIIString(key, "__match_args__") == 0 &&
+            judge_match_args(value) < 0)
+            return -1;
         if (!PyUnicode_Check(key) || name_in(key, from_class) ||
             (passed_on && name_in(key, from_library)))
             continue;
@@ -219,7 +233,7 @@ static bool is_patch(PyTypeObject *type, PyObject *name, bool by_program)
 }
 
 /* The name that a program assigned last to a class of its own: a counter on a class is assigned in
- * a loop, and need not be judged each time. Owned; "split" never. */
+ * a loop, and need not be judged each time. Owned; never "split" or "__match_args__". */
 static PyObject *judged_name;
 
 static bool is_judged(PyObject *type, PyObject *name)
@@ -239,7 +253,11 @@ static int type_setattro(PyObject *type, PyObject *name, PyObject *value)
             return refuse_patch((PyTypeObject *)type, exact);
         if (is_split_of_group(type, exact))
             return refuse_split();
-        if (by_program && name == exact && PyUnicode_CompareWithASCIIString(name, "split") != 0)
+        if (value && PyUnicode_CompareWithASCIIString(exact, "__match_args__") == 0 &&
+            judge_match_args(value) < 0)
+            return -1;
+        if (by_program && name == exact && PyUnicode_CompareWithASCIIString(name, "split") != 0 &&
+            PyUnicode_CompareWithASCIIString(name, "__match_args__") != 0)
             Py_XSETREF(judged_name, Py_NewRef(name));
     }
     return real_type_setattro(type, name, value);

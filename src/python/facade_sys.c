@@ -52,6 +52,12 @@ static PyObject *sys_getrecursionlimit(PyObject *self, PyObject *args)
     return PyLong_FromLong(Py_GetRecursionLimit());
 }
 
+static PyObject *sys_getdefaultencoding(PyObject *self, PyObject *args)
+{
+    (void)self;
+    return sys_forward("getdefaultencoding", args, NULL);
+}
+
 static PyObject *sys_setrecursionlimit(PyObject *self, PyObject *args)
 {
     (void)self;
@@ -100,6 +106,7 @@ static PyMethodDef functions[] = {
      "getsizeof(object [, default]) -> int: the size of object in bytes."},
     {"intern", sys_intern, METH_VARARGS, "The one copy of a string that is kept in a table."},
     {"getrecursionlimit", sys_getrecursionlimit, METH_NOARGS, "How deep calls may nest."},
+    {"getdefaultencoding", sys_getdefaultencoding, METH_VARARGS, "The encoding of str.encode()."},
     {"setrecursionlimit", sys_setrecursionlimit, METH_VARARGS,
      "Set how deep calls may nest: 200000 at most."},
     {"get_int_max_str_digits", sys_get_int_max_str_digits, METH_VARARGS,

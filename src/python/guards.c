@@ -1,6 +1,7 @@
 /* Guards at the destinations: see guards.h. Runs in the zygote (set-up) and in the worker, where
  * every reader is hostile until proven otherwise (guard_trust.c). */
 #include "python/guards.h"
+#include "python/patches.h"
 
 #include <stdbool.h>
 
@@ -212,34 +213,12 @@ static PyTypeObject *method_wrapper_type(void)
     return type;
 }
 
-/* inspect.getattr_static() takes the __get__ of two descriptors of `type` and looks at the kind of
- * one, 3.11 at each call, later versions when they are imported: afterwards there is none to be
- * had. Protocols that are checked at run time and pandas depend on it. As it is in 3.12, but that
- * `type` itself, which no program can change, need not be looked at. */
-static const char static_lookup[] =
-    "def _static_getmro(klass, get=type.__dict__['__mro__'].__get__):\n"
-    "    return get(klass)\n"
-    "def _shadowed_dict(klass, get=type.__dict__['__dict__'].__get__, top=type):\n"
-    "    for entry in _static_getmro(klass):\n"
-    "        found = get(entry).get('__dict__', _sentinel)\n"
-    "        if entry is not top and found is not _sentinel and not (\n"
-    "            type(found) is types.GetSetDescriptorType\n"
-    "            and found.__name__ == '__dict__'\n"
-    "            and found.__objclass__ is entry\n"
-    "        ):\n"
-    "            return found\n"
-    "    return _sentinel\n";
-
-/* Dataclasses, asyncio and others import inspect. */
+/* Dataclasses, asyncio and others import inspect, which takes what it needs of `type` for itself.
+ */
 static int prepare_inspect(void)
 {
     auto_py PyObject *inspect = PyImport_ImportModule("inspect");
-    PyObject *names = inspect ? PyModule_GetDict(inspect) : NULL; /* borrowed */
-    auto_py PyObject *path = inspect ? PyModule_GetFilenameObject(inspect) : NULL;
-    const char *file = path ? PyUnicode_AsUTF8(path) : NULL;
-    auto_py PyObject *code = file ? Py_CompileString(static_lookup, file, Py_file_input) : NULL;
-    auto_py PyObject *none = code ? PyEval_EvalCode(code, names, names) : NULL;
-    return none ? 0 : -1;
+    return inspect ? patches_apply("inspect") : -1;
 }
 
 int guards_init(void)

@@ -15,6 +15,7 @@
 #include "python/loop_roads.h"
 #include "python/memory_roads.h"
 #include "python/namespace.h"
+#include "python/patches.h"
 #include "python/roads.h"
 
 /* The interpreter's own, strong references. */
@@ -170,11 +171,14 @@ static PyObject *call_judged(PyObject *real, PyObject *const *args, Py_ssize_t n
     auto_py PyObject *name = PyUnicode_FromObject(args[1]);
     if (!name || judge_module_attribute(args[0], name) < 0)
         return NULL;
-    /* the libraries themselves ask for special names that a program may not; this one would be a
-     * program's getattr() without a rule */
-    if (PyUnicode_CompareWithASCIIString(name, "__getattribute__") == 0 &&
-        roads_judge_name(name, USE_GET) < 0)
-        return NULL;
+    /* the libraries themselves ask for special names that a program may not; these would be a
+     * program's getattr() without a rule, or lead up and down between classes */
+    static const char *const never[] = {"__getattribute__", "__bases__", "__base__", "__mro__",
+                                        "mro"};
+    for (size_t i = 0; i < ARRAY_LEN(never); i++)
+        if (PyUnicode_CompareWithASCIIString(name, never[i]) == 0 &&
+            roads_judge_name(name, USE_GET) < 0)
+            return NULL;
     /* update_wrapper() copies it from functions; that of a class leads to everything in it */
     if (PyType_Check(args[0]) && PyUnicode_CompareWithASCIIString(name, "__dict__") == 0)
         return PyDict_New();
@@ -193,7 +197,7 @@ static PyObject *library_setattr(PyObject *self _unused_, PyObject *const *args,
 }
 
 /* setattr() of functools: update_wrapper() sets these by itself, any other name is the program's.
- */
+ * In copy all names come from an object's state. */
 static PyObject *wrapper_setattr(PyObject *self _unused_, PyObject *const *args, Py_ssize_t nargs)
 {
     static const char *const usual[] = {"__module__",     "__name__",        "__qualname__",
@@ -327,6 +331,7 @@ static const struct {
     {"inspect", &eval_def},        {"dataclasses", &exec_def},    {"functools", &getattr_def},
     {"dataclasses", &getattr_def}, {"enum", &getattr_def},        {"contextlib", &getattr_def},
     {"contextlib", &setattr_def},  {"dataclasses", &is_type_def}, {"functools", &wrapper_def},
+    {"copy", &wrapper_def},
 };
 
 static int replace(PyObject *module, PyMethodDef *def)
@@ -374,7 +379,7 @@ int library_roads_learn(void)
     if (enumeration && replace_convert(enumeration) < 0)
         return -1;
     return library_names_learn() < 0 || loop_roads_learn() < 0 || memory_roads_learn() < 0 ||
-                   keep_methods() < 0
+                   keep_methods() < 0 || patches_learn() < 0
                ? -1
                : hide_obj();
 }

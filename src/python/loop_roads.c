@@ -7,6 +7,7 @@
 #include "base/macros.h"
 #include "python/compat.h"
 #include "python/events.h"
+#include "python/guards.h"
 #include "python/imports_impl.h"
 
 /* Every replaced method is this one; what the program tried is its self. */
@@ -48,6 +49,21 @@ static int refuse_makefile(PyObject *events)
     return class && f ? PyObject_SetAttrString(class, "makefile", f) : -1;
 }
 
+/* An epoll object made from a descriptor of the program's choice would close any of the process. */
+static int hide_fromfd(void)
+{
+    PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "select"); /* borrowed */
+    auto_py PyObject *type = module ? PyObject_GetAttrString(module, "epoll") : NULL;
+    PyErr_Clear();
+    if (!type || !PyType_Check(type))
+        return 0;
+    auto_py PyObject *dict = guards_type_dict((PyTypeObject *)type);
+    if (PyDict_GetItemString(dict, "fromfd") && PyDict_DelItemString(dict, "fromfd") < 0)
+        return -1;
+    PyType_Modified((PyTypeObject *)type);
+    return 0;
+}
+
 int loop_roads_learn(void)
 {
     PyObject *module =
@@ -61,5 +77,5 @@ int loop_roads_learn(void)
         if (!class || !f || PyObject_SetAttrString(class, refused[i].method, f) < 0)
             return -1;
     }
-    return refuse_makefile(module);
+    return hide_fromfd() < 0 ? -1 : refuse_makefile(module);
 }

@@ -184,6 +184,23 @@ static PyObject *bytes_remainder(PyObject *left, PyObject *right)
     return copy ? bytes_real_remainder(copy, right) : NULL;
 }
 
+/* ---- struct.Struct ---- */
+
+static initproc struct_real_init;
+
+/* pack_into() asks a program's objects for their values while it walks the codes that another
+ * __init__() would replace. One that has a format has a size. */
+static int struct_init(PyObject *self, PyObject *args, PyObject *kwargs)
+{
+    auto_py PyObject *size = guards_armed ? PyObject_GetAttrString(self, "size") : NULL;
+    bool made = size && PyLong_Check(size) && PyLong_AsSsize_t(size) >= 0;
+    PyErr_Clear();
+    if (!made)
+        return struct_real_init(self, args, kwargs);
+    PyErr_SetString(PyExc_TypeError, "a Struct keeps the format that it was made with");
+    return -1;
+}
+
 /* ---- set-up ---- */
 
 /* Methods such as __setitem__ call the slot's function directly. */
@@ -251,7 +268,24 @@ static int wrap_array(void)
     return 0;
 }
 
+static int wrap_struct(void)
+{
+    PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "_struct"); /* borrowed */
+    auto_py PyObject *type = module ? PyObject_GetAttrString(module, "Struct") : NULL;
+    if (struct_real_init || !module)
+        return 0;
+    if (!type || !PyType_Check(type))
+        return -1;
+    PyTypeObject *t = (PyTypeObject *)type;
+    auto_py PyObject *dict = guards_type_dict(t);
+    struct_real_init = t->tp_init;
+    put_wrapper(dict, "__init__", (void *)struct_real_init, (void *)struct_init);
+    t->tp_init = struct_init;
+    PyType_Modified(t);
+    return 0;
+}
+
 int memory_roads_learn(void)
 {
-    return wrap_bytearray() < 0 ? -1 : wrap_array();
+    return wrap_bytearray() < 0 || wrap_struct() < 0 ? -1 : wrap_array();
 }

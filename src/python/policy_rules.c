@@ -217,9 +217,10 @@ static const struct name_row module_names[] = {
 /* Defining them is harmless and ordinary; reading them off another object is not: called on a class
  * or a module, object.__getstate__ hands out its __dict__. */
 static const struct name_row define_only[] = {
-    {"__getstate__", DEFINE, NULL},   {"__setstate__", DEFINE, NULL},
-    {"__getnewargs__", DEFINE, NULL}, {"__getnewargs_ex__", DEFINE, NULL},
-    {"__buffer__", DEFINE, NULL},     {"__release_buffer__", DEFINE, NULL},
+    {"__getstate__", DEFINE, NULL},
+    {"__setstate__", DEFINE, NULL},
+    {"__getnewargs__", DEFINE, NULL},
+    {"__getnewargs_ex__", DEFINE, NULL},
 };
 
 /* ---- special names that are refused, with something better to say than the default ---- */

@@ -93,19 +93,31 @@ static int preload_parts(void)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-/* asyncio loads ssl, and with it a library and a megabyte of objects that each fork would copy,
- * when it can; and does without when it cannot. Where no program may use ssl it cannot. */
+/* Modules that others do without when they are not there. asyncio would load ssl, and with it a
+ * library and a megabyte of objects that each fork would copy: hidden where no program may use it.
+ * The C code of ElementTree loses objects under its feet when a program's __eq__ or __index__
+ * changes the tree: what is written in Python does the same, safely. */
+static bool is_hidden(const struct msg_launch *launch, const char *name)
+{
+    return strcmp(name, "ssl") == 0 ? !permitted(launch, name) : !launch->imports_overridden;
+}
+
 static int preload(const struct msg_launch *launch)
 {
+    static const char *const optional[] = {"ssl", "_elementtree"};
     PyObject *modules = PyImport_GetModuleDict();
-    bool hide = !permitted(launch, "ssl");
-    if (hide && PyDict_SetItemString(modules, "ssl", Py_None) < 0)
-        return -1;
+    for (size_t i = 0; i < ARRAY_LEN(optional); i++)
+        if (is_hidden(launch, optional[i]) &&
+            PyDict_SetItemString(modules, optional[i], Py_None) < 0)
+            return -1;
     for (size_t i = 0; i < launch->preload.len; i++)
         (void)loads(launch->preload.items[i]);
     if (preload_parts() < 0)
         return -1;
-    return hide ? PyDict_DelItemString(modules, "ssl") : 0;
+    for (size_t i = 0; i < ARRAY_LEN(optional); i++)
+        if (is_hidden(launch, optional[i]) && PyDict_DelItemString(modules, optional[i]) < 0)
+            return -1;
+    return 0;
 }
 
 int imports_init(const struct msg_launch *launch, struct strv *installed, struct strv *missing)
