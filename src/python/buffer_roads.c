@@ -63,9 +63,24 @@ static bool is_trusted(PyObject *raw)
     return !own && is_library_stream(type);
 }
 
+/* A text stream goes on asking its buffer, whose methods a program could replace at any time: it
+ * may have one over a file, which open() makes. */
+static bool is_over_file(PyObject *self, PyObject *args)
+{
+    const PyTypeObject *text = buffers[ARRAY_LEN(buffers) - 1].type;
+    if (!text || !PyObject_TypeCheck(self, (PyTypeObject *)text))
+        return true;
+    const PyTypeObject *given =
+        PyTuple_GET_SIZE(args) > 0 ? Py_TYPE(PyTuple_GET_ITEM(args, 0)) : NULL;
+    for (size_t i = 0; given && i < ARRAY_LEN(buffers) - 1; i++)
+        if (given == buffers[i].type)
+            return true;
+    return false;
+}
+
 static int init_buffer(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    bool ok = true;
+    bool ok = !guards_armed || !guards_caller_is_program() || is_over_file(self, args);
     for (Py_ssize_t i = 0; guards_armed && i < PyTuple_GET_SIZE(args); i++)
         ok &= is_trusted(PyTuple_GET_ITEM(args, i));
     PyObject *key, *value;

@@ -156,9 +156,6 @@ static int judge_namespace(PyObject *namespace, bool passed_on)
     PyObject *key, *value;
     Py_ssize_t pos = 0;
     while (PyDict_Next(namespace, &pos, &key, &value)) {
-        if (PyUnicode_Check(key) && PyUnicode_CompareWithASCIIString(key, "__match_args__") == 0 &&
-            judge_match_args(value) < 0)
-            return -1;
         if (!PyUnicode_Check(key) || name_in(key, from_class) ||
             (passed_on && name_in(key, from_library)))
             continue;
@@ -177,6 +174,10 @@ static PyObject *type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return real_type_new(type, args, kwargs);
     if (PyTuple_GET_SIZE(args) == 3 && PyDict_Check(PyTuple_GET_ITEM(args, 2))) {
         bool passed_on = !guards_caller_is_program();
+        PyObject *pattern = /* borrowed */
+            PyDict_GetItemString(PyTuple_GET_ITEM(args, 2), "__match_args__");
+        if (pattern && judge_match_args(pattern) < 0)
+            return NULL;
         if ((!passed_on || guards_passed_on_by_program(PASSES_CLASS)) &&
             judge_namespace(PyTuple_GET_ITEM(args, 2), passed_on) < 0)
             return NULL;

@@ -46,6 +46,7 @@ const struct guard_reader guard_readers[] = {
     {"inspect", "_signature_from_function", READS_FUNCTION},
     {"inspect", "get_annotations", READS_FUNCTION},
     {"linecache", "updatecache", MAY_OPEN},
+    {"logging", "Handler.handleError", READS_FRAME | READS_CODE},
     {"logging", "Logger.findCaller", READS_FRAME},
     {"logging", "_is_internal_frame", READS_FRAME},
     {"logging", "currentframe", READS_FRAME},

@@ -142,6 +142,14 @@ PyObject *guards_type_dict(PyTypeObject *type)
 #endif
 }
 
+void guards_put_wrapper(PyObject *dict, const char *name, void *from, void *to)
+{
+    PyObject *found = PyDict_GetItemString(dict, name); /* borrowed */
+    if (found && Py_IS_TYPE(found, &PyWrapperDescr_Type) &&
+        ((PyWrapperDescrObject *)found)->d_wrapped == from)
+        ((PyWrapperDescrObject *)found)->d_wrapped = to;
+}
+
 int guards_type_ready(PyTypeObject *type)
 {
     static const char *const names[] = {"__get__", "__set__", "__delete__"};

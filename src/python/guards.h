@@ -41,6 +41,9 @@ int guards_type_ready(PyTypeObject *type);
 
 /* The namespace of a type, to be changed in place (new reference). */
 PyObject *guards_type_dict(PyTypeObject *type);
+/* Methods such as __setitem__ and __init__ call a slot's function directly: have the one called
+ * @name in the namespace @dict call @to, if it calls @from. */
+void guards_put_wrapper(PyObject *dict, const char *name, void *from, void *to);
 
 extern bool guards_armed;
 

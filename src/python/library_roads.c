@@ -17,6 +17,7 @@
 #include "python/namespace.h"
 #include "python/patches.h"
 #include "python/roads.h"
+#include "python/state_roads.h"
 
 /* The interpreter's own, strong references. */
 static PyObject *real_eval, *real_exec, *real_getattr, *real_setattr, *real_convert, *real_obj;
@@ -379,7 +380,7 @@ int library_roads_learn(void)
     if (enumeration && replace_convert(enumeration) < 0)
         return -1;
     return library_names_learn() < 0 || loop_roads_learn() < 0 || memory_roads_learn() < 0 ||
-                   keep_methods() < 0 || patches_learn() < 0
+                   state_roads_learn() < 0 || keep_methods() < 0 || patches_learn() < 0
                ? -1
                : hide_obj();
 }

@@ -78,7 +78,8 @@ static int array_item(PyObject *self, Py_ssize_t at, PyObject *value)
     return own ? array_real_item(self, at, own) : -1;
 }
 
-static PyObject *real_append, *real_insert, *real_extend, *real_fromlist; /* owned */
+static PyObject *real_append, *real_insert, *real_extend, *real_fromlist, *real_tofile; /* owned */
+static PyObject *real_tobytes;                                                          /* owned */
 
 static PyObject *call_real(PyObject *real, PyObject *self, PyObject *a, PyObject *b)
 {
@@ -142,15 +143,25 @@ static PyObject *array_extend(PyObject *self, PyObject *values)
     return NULL;
 }
 
+/* The real one reckons its blocks before it asks the file to write the first. */
+static PyObject *array_tofile(PyObject *self, PyObject *file)
+{
+    auto_py PyObject *bytes = PyObject_CallFunctionObjArgs(real_tobytes, self, NULL);
+    auto_py PyObject *written = bytes ? PyObject_CallMethod(file, "write", "O", bytes) : NULL;
+    return written ? Py_NewRef(Py_None) : NULL;
+}
+
 #define DOC(signature) signature "\n--\n\n"
 static PyMethodDef array_methods[] = {
     {"append", array_append, METH_O, DOC("append($self, v, /)") "Append a new value v to the end."},
     {"insert", array_insert, METH_VARARGS,
      DOC("insert($self, i, v, /)") "Insert a new item v before position i."},
     {"extend", array_extend, METH_O, DOC("extend($self, bb, /)") "Append items to the end."},
+    {"tofile", array_tofile, METH_O, DOC("tofile($self, f, /)") "Write all items to a file."},
     {"fromlist", array_fromlist, METH_O, DOC("fromlist($self, list, /)") "Append items of a list."},
 };
-static PyObject **const array_reals[] = {&real_append, &real_insert, &real_extend, &real_fromlist};
+static PyObject **const array_reals[] = {&real_append, &real_insert, &real_extend, &real_tofile,
+                                         &real_fromlist};
 
 /* ---- bytearray ---- */
 
@@ -184,42 +195,16 @@ static PyObject *bytes_remainder(PyObject *left, PyObject *right)
     return copy ? bytes_real_remainder(copy, right) : NULL;
 }
 
-/* ---- struct.Struct ---- */
-
-static initproc struct_real_init;
-
-/* pack_into() asks a program's objects for their values while it walks the codes that another
- * __init__() would replace. One that has a format has a size. */
-static int struct_init(PyObject *self, PyObject *args, PyObject *kwargs)
-{
-    auto_py PyObject *size = guards_armed ? PyObject_GetAttrString(self, "size") : NULL;
-    bool made = size && PyLong_Check(size) && PyLong_AsSsize_t(size) >= 0;
-    PyErr_Clear();
-    if (!made)
-        return struct_real_init(self, args, kwargs);
-    PyErr_SetString(PyExc_TypeError, "a Struct keeps the format that it was made with");
-    return -1;
-}
-
 /* ---- set-up ---- */
-
-/* Methods such as __setitem__ call the slot's function directly. */
-static void put_wrapper(PyObject *dict, const char *name, void *from, void *to)
-{
-    PyObject *found = PyDict_GetItemString(dict, name); /* borrowed */
-    if (found && Py_IS_TYPE(found, &PyWrapperDescr_Type) &&
-        ((PyWrapperDescrObject *)found)->d_wrapped == from)
-        ((PyWrapperDescrObject *)found)->d_wrapped = to;
-}
 
 static void put_item_slots(PyTypeObject *type, PyObject *dict, objobjargproc subscript,
                            ssizeobjargproc item)
 {
     static const char *const names[] = {"__setitem__", "__delitem__"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        put_wrapper(dict, names[i], (void *)type->tp_as_mapping->mp_ass_subscript,
-                    (void *)subscript);
-        put_wrapper(dict, names[i], (void *)type->tp_as_sequence->sq_ass_item, (void *)item);
+        guards_put_wrapper(dict, names[i], (void *)type->tp_as_mapping->mp_ass_subscript,
+                           (void *)subscript);
+        guards_put_wrapper(dict, names[i], (void *)type->tp_as_sequence->sq_ass_item, (void *)item);
     }
     type->tp_as_mapping->mp_ass_subscript = subscript;
     type->tp_as_sequence->sq_ass_item = item;
@@ -236,8 +221,8 @@ static int wrap_bytearray(void)
     bytes_real_item = type->tp_as_sequence->sq_ass_item;
     bytes_real_remainder = type->tp_as_number->nb_remainder;
     put_item_slots(type, dict, bytes_subscript, bytes_item);
-    put_wrapper(dict, "__mod__", (void *)bytes_real_remainder, (void *)bytes_remainder);
-    put_wrapper(dict, "__rmod__", (void *)bytes_real_remainder, (void *)bytes_remainder);
+    guards_put_wrapper(dict, "__mod__", (void *)bytes_real_remainder, (void *)bytes_remainder);
+    guards_put_wrapper(dict, "__rmod__", (void *)bytes_real_remainder, (void *)bytes_remainder);
     type->tp_as_number->nb_remainder = bytes_remainder;
     return 0;
 }
@@ -252,7 +237,8 @@ static int wrap_array(void)
         return -1;
     auto_py PyObject *dict = guards_type_dict((PyTypeObject *)type);
     typecode = Py_XNewRef(PyDict_GetItemString(dict, "typecode"));
-    if (!typecode)
+    real_tobytes = Py_XNewRef(PyDict_GetItemString(dict, "tobytes"));
+    if (!typecode || !real_tobytes)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(array_methods); i++) {
         const char *name = array_methods[i].ml_name;
@@ -268,24 +254,7 @@ static int wrap_array(void)
     return 0;
 }
 
-static int wrap_struct(void)
-{
-    PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "_struct"); /* borrowed */
-    auto_py PyObject *type = module ? PyObject_GetAttrString(module, "Struct") : NULL;
-    if (struct_real_init || !module)
-        return 0;
-    if (!type || !PyType_Check(type))
-        return -1;
-    PyTypeObject *t = (PyTypeObject *)type;
-    auto_py PyObject *dict = guards_type_dict(t);
-    struct_real_init = t->tp_init;
-    put_wrapper(dict, "__init__", (void *)struct_real_init, (void *)struct_init);
-    t->tp_init = struct_init;
-    PyType_Modified(t);
-    return 0;
-}
-
 int memory_roads_learn(void)
 {
-    return wrap_bytearray() < 0 || wrap_struct() < 0 ? -1 : wrap_array();
+    return wrap_bytearray() < 0 ? -1 : wrap_array();
 }

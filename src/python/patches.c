@@ -38,6 +38,52 @@ static const struct {
                 "for _style in PercentStyle, StrFormatStyle, StringTemplateStyle:\n"
                 "    _style._format = _of_records(_style._format)\n"
                 "del _style, _of_records\n"},
+    /* What a program's __new__() has made up for a copy must not be given the state of something
+     * else. A partial, which cannot be changed, is its own copy. */
+    {"copy", "def _of_one_kind(real=_reconstruct, kind=type):\n"
+             "    def _reconstruct(x, memo, func, args, state=None, *rest, **more):\n"
+             "        def make(*given):\n"
+             "            y = func(*given)\n"
+             "            if state is not None and kind(y) is not kind(x):\n"
+             "                raise TypeError('a copy is of the same type')\n"
+             "            return y\n"
+             "        return real(x, memo, make, args, state, *rest, **more)\n"
+             "    return _reconstruct\n"
+             "_reconstruct = _of_one_kind()\n"
+             "del _of_one_kind\n"
+             "def _add_partial():\n"
+             "    from functools import partial\n"
+             "    def keep(x):\n"
+             "        return x\n"
+             "    def deepen(x, memo):\n"
+             "        func, args, names = deepcopy((x.func, x.args, x.keywords), memo)\n"
+             "        y = partial(func, *args, **names)\n"
+             "        y.__dict__.update(deepcopy(x.__dict__, memo))\n"
+             "        return y\n"
+             "    _copy_dispatch[partial] = keep\n"
+             "    _deepcopy_dispatch[partial] = deepen\n"
+             "_add_partial()\n"
+             "del _add_partial\n"},
+    /* Without a record of what it is in, the encoder in C holds nothing that a program's default()
+     * takes away. */
+    {"json.encoder", "def _recorded(real=c_make_encoder):\n"
+                     "    def c_make_encoder(markers, *rest):\n"
+                     "        return real({} if markers is None else markers, *rest)\n"
+                     "    return c_make_encoder\n"
+                     "c_make_encoder = c_make_encoder and _recorded()\n"
+                     "del _recorded\n"},
+    /* As the code in C, which is hidden (preload.c), and documentation have it: sequences. */
+    {"xml.etree.ElementTree", "def _as_list(real):\n"
+                              "    def pairs(self):\n"
+                              "        return list(real(self))\n"
+                              "    pairs.__name__ = real.__name__\n"
+                              "    pairs.__qualname__ = real.__qualname__\n"
+                              "    pairs.__doc__ = real.__doc__\n"
+                              "    return pairs\n"
+                              "if isinstance(Element.items, type(_as_list)):\n"
+                              "    Element.items = _as_list(Element.items)\n"
+                              "    Element.keys = _as_list(Element.keys)\n"
+                              "del _as_list\n"},
     /* Looking for what a misspelt name could have been, it imports what an exception says: a module
      * that is there has been loaded. */
     {"traceback", "def __import__(name, loaded=sys.modules):\n"
@@ -64,5 +110,8 @@ int patches_apply(const char *module)
 
 int patches_learn(void)
 {
-    return patches_apply("logging") < 0 ? -1 : patches_apply("traceback");
+    for (size_t i = 0; i < ARRAY_LEN(patches); i++)
+        if (strcmp(patches[i].module, "inspect") != 0 && patches_apply(patches[i].module) < 0)
+            return -1;
+    return 0;
 }

@@ -82,14 +82,26 @@ static bool permitted(const struct msg_launch *launch, const char *name)
     return false;
 }
 
-/* numpy loads these when they are asked for, by code that reads what the guards keep. */
+/* What others load when they are first used: numpy by code that reads what the guards keep, expat
+ * so that state_roads.c finds it. */
 static int preload_parts(void)
 {
-    static const char *const parts[] = {"numpy.fft",     "numpy.polynomial", "numpy.ma",
-                                        "numpy.strings", "numpy.char",       "numpy.rec"};
-    auto_py PyObject *numpy = loaded("numpy");
-    for (size_t i = 0; numpy && i < ARRAY_LEN(parts); i++)
-        (void)loads(parts[i]);
+    static const struct {
+        const char *of, *name;
+    } parts[] = {
+        {"numpy", "numpy.fft"},
+        {"numpy", "numpy.polynomial"},
+        {"numpy", "numpy.ma"},
+        {"numpy", "numpy.strings"},
+        {"numpy", "numpy.char"},
+        {"numpy", "numpy.rec"},
+        {"xml.etree.ElementTree", "xml.parsers.expat"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        auto_py PyObject *there = loaded(parts[i].of);
+        if (there)
+            (void)loads(parts[i].name);
+    }
     return PyErr_Occurred() ? -1 : 0;
 }
 
@@ -97,17 +109,12 @@ static int preload_parts(void)
  * library and a megabyte of objects that each fork would copy: hidden where no program may use it.
  * The C code of ElementTree loses objects under its feet when a program's __eq__ or __index__
  * changes the tree: what is written in Python does the same, safely. */
-static bool is_hidden(const struct msg_launch *launch, const char *name)
-{
-    return strcmp(name, "ssl") == 0 ? !permitted(launch, name) : !launch->imports_overridden;
-}
-
 static int preload(const struct msg_launch *launch)
 {
     static const char *const optional[] = {"ssl", "_elementtree"};
     PyObject *modules = PyImport_GetModuleDict();
     for (size_t i = 0; i < ARRAY_LEN(optional); i++)
-        if (is_hidden(launch, optional[i]) &&
+        if (!permitted(launch, optional[i]) &&
             PyDict_SetItemString(modules, optional[i], Py_None) < 0)
             return -1;
     for (size_t i = 0; i < launch->preload.len; i++)
@@ -115,7 +122,7 @@ static int preload(const struct msg_launch *launch)
     if (preload_parts() < 0)
         return -1;
     for (size_t i = 0; i < ARRAY_LEN(optional); i++)
-        if (is_hidden(launch, optional[i]) && PyDict_DelItemString(modules, optional[i]) < 0)
+        if (!permitted(launch, optional[i]) && PyDict_DelItemString(modules, optional[i]) < 0)
             return -1;
     return 0;
 }
