@@ -65,13 +65,25 @@ static const struct {
              "_add_partial()\n"
              "del _add_partial\n"},
     /* Without a record of what it is in, the encoder in C holds nothing that a program's default()
-     * takes away. */
-    {"json.encoder", "def _recorded(real=c_make_encoder):\n"
-                     "    def c_make_encoder(markers, *rest):\n"
-                     "        return real({} if markers is None else markers, *rest)\n"
-                     "    return c_make_encoder\n"
-                     "c_make_encoder = c_make_encoder and _recorded()\n"
-                     "del _recorded\n"},
+     * takes away. The one in Python does the same. */
+    {"json.encoder",
+     "def _recorded(real=c_make_encoder):\n"
+     "    def c_make_encoder(markers, default, encoder, indent, key, item, sort, skip, "
+     "allow_nan):\n"
+     "        if markers is not None:\n"
+     "            return real(markers, default, encoder, indent, key, item, sort, skip, "
+     "allow_nan)\n"
+     "        def floatstr(o):\n"
+     "            text = float.__repr__(o)\n"
+     "            known = {'nan': 'NaN', 'inf': 'Infinity', '-inf': '-Infinity'}.get(text)\n"
+     "            if known and not allow_nan:\n"
+     "                raise ValueError('Out of range float values are not JSON compliant')\n"
+     "            return known or text\n"
+     "        return _make_iterencode(None, default, encoder, indent, floatstr, key, item, sort,\n"
+     "                                skip, True)\n"
+     "    return c_make_encoder\n"
+     "c_make_encoder = c_make_encoder and _recorded()\n"
+     "del _recorded\n"},
     /* As the code in C, which is hidden (preload.c), and documentation have it: sequences. */
     {"xml.etree.ElementTree", "def _as_list(real):\n"
                               "    def pairs(self):\n"
