@@ -44,6 +44,9 @@ void loop_free(struct loop *l)
 {
     if (!l)
         return;
+    /* A callback that libevent has put off holds a reference to its bufferevent (TLS), and freeing
+     * the base would drop the callback and keep the reference. */
+    event_base_loop(l->base, EVLOOP_NONBLOCK);
     event_base_free(l->base);
     free(l);
 }

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <poll.h>
 
 #include "http_rig.h"
 
@@ -250,6 +251,38 @@ TEST(a_tls_client_is_noticed_behind_more_input_than_is_read_ahead)
     tls_close(ssl);
     UNTIL(t.gones == 1);
     finish();
+}
+
+struct watch {
+    struct loop_timer *timer;
+    struct pollfd peer;
+};
+
+/* Timers come after what has been read and written in a turn, and before what was put off in it. */
+static void stop_when_answered(void *ctx)
+{
+    struct watch *w = ctx;
+    if (poll(&w->peer, 1, 0) > 0)
+        loop_stop(t.loop);
+    else
+        loop_timer_arm(w->timer, 0);
+}
+
+/* libevent puts off the callback that says what was written. LeakSanitizer looks. */
+TEST(an_end_between_an_answer_and_its_callback_leaves_nothing_allocated)
+{
+    serve_tls(none());
+    SSL *ssl = tls_client(TLS1_2_VERSION); /* whose server says nothing after the handshake */
+    REQUIRE(ssl);
+    tls_say(ssl, GET("/hello"), strlen(GET("/hello")));
+    struct watch w = {.peer = {.fd = SSL_get_fd(ssl), .events = POLLIN}};
+    w.timer = loop_timer_new(t.loop, stop_when_answered, &w, NULL);
+    loop_timer_arm(w.timer, 0);
+    REQUIRE(loop_run(t.loop, NULL) == 0);
+    loop_timer_free(w.timer);
+    CHECK(t.requests == 1);
+    finish();
+    tls_close(ssl);
 }
 
 TEST(a_tls_peer_that_does_not_read_costs_no_more_than_the_limit)
