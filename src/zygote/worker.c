@@ -29,7 +29,7 @@
 
 /* How long a program that has been waiting for a worker takes to arrive, at most, on a busy machine
  */
-#define REHEARSE_AFTER_MS 2
+#define REHEARSE_AFTER_MS 1
 
 struct worker {
     struct jail *jail;

@@ -163,7 +163,9 @@ static int prove(struct zygote *z, struct err *err)
 static int start(struct zygote *z, struct err *err)
 {
     uint64_t begun = clock_mono_ns();
-    struct msg_ready ready = {0};
+    /* Never freed: it was made between what zygote_freeze() lays out, and each worker would begin
+     * with a visit to all of its holes. */
+    static struct msg_ready ready;
     int spec = JAIL_FD_SPEC;
     if (jail_read_spec(&z->launch, &z->handover, err) < 0 || say_hello(z, err) < 0)
         return -1;
@@ -183,7 +185,6 @@ static int start(struct zygote *z, struct err *err)
         msg_put_ready(&out, &ready);
         rc = send_out(z, &out, NULL, 0, err);
     }
-    msg_ready_done(&ready);
     return rc;
 }
 
