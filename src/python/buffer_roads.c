@@ -11,14 +11,26 @@
 #include "python/guard_trust.h"
 #include "python/guards.h"
 
-static struct {
+static struct stream {
     const char *name;
-    PyTypeObject *type; /* borrowed: static */
+    bool text;          /* over one of the others, which hold bytes */
+    PyTypeObject *type; /* borrowed: the module keeps it */
     initproc real;
-} buffers[] = {
-    {"BufferedReader", NULL, NULL}, {"BufferedWriter", NULL, NULL}, {"BufferedRandom", NULL, NULL},
-    {"BufferedRWPair", NULL, NULL}, {"TextIOWrapper", NULL, NULL},
+} streams[] = {
+    {.name = "BufferedReader"},
+    {.name = "BufferedWriter"},
+    {.name = "BufferedRandom"},
+    {.name = "BufferedRWPair"},
+    {.name = "TextIOWrapper", .text = true},
 };
+
+static const struct stream *stream_of(PyObject *self)
+{
+    for (size_t i = 0; i < ARRAY_LEN(streams); i++)
+        if (streams[i].type && PyObject_TypeCheck(self, streams[i].type))
+            return &streams[i];
+    return NULL;
+}
 
 /* In what @type calls itself there is no function of a program's. */
 static bool is_library_stream(PyTypeObject *type)
@@ -65,54 +77,49 @@ static bool is_trusted(PyObject *raw)
 
 /* A text stream goes on asking its buffer, whose methods a program could replace at any time: it
  * may have one over a file, which open() makes. */
-static bool is_over_file(PyObject *self, PyObject *args)
+static bool is_over_buffer(PyObject *args)
 {
-    const PyTypeObject *text = buffers[ARRAY_LEN(buffers) - 1].type;
-    if (!text || !PyObject_TypeCheck(self, (PyTypeObject *)text))
-        return true;
     const PyTypeObject *given =
         PyTuple_GET_SIZE(args) > 0 ? Py_TYPE(PyTuple_GET_ITEM(args, 0)) : NULL;
-    for (size_t i = 0; given && i < ARRAY_LEN(buffers) - 1; i++)
-        if (given == buffers[i].type)
+    for (size_t i = 0; given && i < ARRAY_LEN(streams); i++)
+        if (given == streams[i].type && !streams[i].text)
             return true;
     return false;
 }
 
 static int init_buffer(PyObject *self, PyObject *args, PyObject *kwargs)
 {
-    bool ok = !guards_armed || !guards_caller_is_program() || is_over_file(self, args);
+    const struct stream *stream = stream_of(self);
+    if (!stream) {
+        PyErr_SetString(PyExc_TypeError, "not a buffered stream");
+        return -1;
+    }
+    bool ok = !guards_armed || !stream->text || !guards_caller_is_program() || is_over_buffer(args);
     for (Py_ssize_t i = 0; guards_armed && i < PyTuple_GET_SIZE(args); i++)
         ok &= is_trusted(PyTuple_GET_ITEM(args, i));
     PyObject *key, *value;
     Py_ssize_t pos = 0;
     while (guards_armed && kwargs && PyDict_Next(kwargs, &pos, &key, &value))
         ok &= is_trusted(value);
-    if (!ok)
-        return refuse();
-    for (size_t i = 0; i < ARRAY_LEN(buffers); i++)
-        if (buffers[i].type && PyObject_TypeCheck(self, buffers[i].type))
-            return buffers[i].real(self, args, kwargs);
-    PyErr_SetString(PyExc_TypeError, "not a buffered stream");
-    return -1;
+    return ok ? stream->real(self, args, kwargs) : refuse();
 }
 
 int buffer_roads_init(void)
 {
     auto_py PyObject *module = PyImport_ImportModule("_io");
-    for (size_t i = 0; module && i < ARRAY_LEN(buffers); i++) {
-        auto_py PyObject *type = PyObject_GetAttrString(module, buffers[i].name);
+    for (size_t i = 0; module && i < ARRAY_LEN(streams); i++) {
+        struct stream *s = &streams[i];
+        auto_py PyObject *type = PyObject_GetAttrString(module, s->name);
         if (!type || !PyType_Check(type))
             return -1;
-        if (buffers[i].type)
+        if (s->type)
             continue;
-        buffers[i].type = (PyTypeObject *)type;
-        buffers[i].real = buffers[i].type->tp_init;
-        buffers[i].type->tp_init = init_buffer;
-        auto_py PyObject *dict = guards_type_dict(buffers[i].type);
-        PyObject *found = PyDict_GetItemString(dict, "__init__"); /* borrowed */
-        if (found && Py_IS_TYPE(found, &PyWrapperDescr_Type))
-            ((PyWrapperDescrObject *)found)->d_wrapped = (void *)init_buffer;
-        PyType_Modified(buffers[i].type);
+        s->type = (PyTypeObject *)type;
+        s->real = s->type->tp_init;
+        auto_py PyObject *dict = guards_type_dict(s->type);
+        guards_put_wrapper(dict, "__init__", (void *)s->real, (void *)init_buffer);
+        s->type->tp_init = init_buffer;
+        PyType_Modified(s->type);
     }
     return module ? 0 : -1;
 }

@@ -39,13 +39,6 @@ static PyObject *join(PyObject *left, PyObject *right)
     return r ? real_or(l, r) : NULL;
 }
 
-static void put_wrapper(PyObject *dict, const char *name, void *to)
-{
-    PyObject *found = PyDict_GetItemString(dict, name); /* borrowed */
-    if (found && Py_IS_TYPE(found, &PyWrapperDescr_Type))
-        ((PyWrapperDescrObject *)found)->d_wrapped = to;
-}
-
 int dict_roads_init(void)
 {
     static const char *const compared[] = {"__eq__", "__ne__", "__lt__",
@@ -57,9 +50,9 @@ int dict_roads_init(void)
     real_or = type->tp_as_number->nb_or;
     auto_py PyObject *dict = guards_type_dict(type);
     for (size_t i = 0; i < ARRAY_LEN(compared); i++)
-        put_wrapper(dict, compared[i], (void *)compare);
-    put_wrapper(dict, "__or__", (void *)join);
-    put_wrapper(dict, "__ror__", (void *)join);
+        guards_put_wrapper(dict, compared[i], (void *)real_compare, (void *)compare);
+    guards_put_wrapper(dict, "__or__", (void *)real_or, (void *)join);
+    guards_put_wrapper(dict, "__ror__", (void *)real_or, (void *)join);
     type->tp_richcompare = compare;
     type->tp_as_number->nb_or = join;
     PyType_Modified(type);

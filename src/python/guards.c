@@ -150,16 +150,23 @@ void guards_put_wrapper(PyObject *dict, const char *name, void *from, void *to)
         ((PyWrapperDescrObject *)found)->d_wrapped = to;
 }
 
+int guards_remove_name(PyTypeObject *type, const char *name)
+{
+    auto_py PyObject *dict = guards_type_dict(type);
+    if (PyDict_GetItemString(dict, name) && PyDict_DelItemString(dict, name) < 0)
+        return -1;
+    PyType_Modified(type);
+    return 0;
+}
+
 int guards_type_ready(PyTypeObject *type)
 {
     static const char *const names[] = {"__get__", "__set__", "__delete__"};
     if (PyType_Ready(type) < 0)
         return -1;
-    auto_py PyObject *dict = guards_type_dict(type);
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (PyDict_GetItemString(dict, names[i]) && PyDict_DelItemString(dict, names[i]) < 0)
+        if (guards_remove_name(type, names[i]) < 0)
             return -1;
-    PyType_Modified(type);
     return 0;
 }
 

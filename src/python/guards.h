@@ -44,6 +44,8 @@ PyObject *guards_type_dict(PyTypeObject *type);
 /* Methods such as __setitem__ and __init__ call a slot's function directly: have the one called
  * @name in the namespace @dict call @to, if it calls @from. */
 void guards_put_wrapper(PyObject *dict, const char *name, void *from, void *to);
+/* Take @name out of the type's namespace, if it is there. -1 = Python exception. */
+int guards_remove_name(PyTypeObject *type, const char *name);
 
 extern bool guards_armed;
 

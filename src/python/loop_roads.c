@@ -49,21 +49,6 @@ static int refuse_makefile(PyObject *events)
     return class && f ? PyObject_SetAttrString(class, "makefile", f) : -1;
 }
 
-/* An epoll object made from a descriptor of the program's choice would close any of the process. */
-static int hide_fromfd(void)
-{
-    PyObject *module = PyDict_GetItemString(PyImport_GetModuleDict(), "select"); /* borrowed */
-    auto_py PyObject *type = module ? PyObject_GetAttrString(module, "epoll") : NULL;
-    PyErr_Clear();
-    if (!type || !PyType_Check(type))
-        return 0;
-    auto_py PyObject *dict = guards_type_dict((PyTypeObject *)type);
-    if (PyDict_GetItemString(dict, "fromfd") && PyDict_DelItemString(dict, "fromfd") < 0)
-        return -1;
-    PyType_Modified((PyTypeObject *)type);
-    return 0;
-}
-
 int loop_roads_learn(void)
 {
     PyObject *module =
@@ -77,5 +62,5 @@ int loop_roads_learn(void)
         if (!class || !f || PyObject_SetAttrString(class, refused[i].method, f) < 0)
             return -1;
     }
-    return hide_fromfd() < 0 ? -1 : refuse_makefile(module);
+    return refuse_makefile(module);
 }

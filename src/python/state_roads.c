@@ -136,7 +136,8 @@ static int wrap_csv(void)
 }
 
 /* Names that are taken out of types: a state of the program's choice for an object that is at work;
- * a parser that outlives the one it depends on. */
+ * a parser that outlives the one it depends on; an epoll object made from a descriptor of the
+ * program's choice, which would close any of the process. */
 static const struct {
     const char *module, *type, *name;
 } removed[] = {
@@ -146,20 +147,15 @@ static const struct {
     {"itertools", "permutations", "__setstate__"},
     {"itertools", "product", "__setstate__"},
     {"pyexpat", "XMLParserType", "ExternalEntityParserCreate"},
+    {"select", "epoll", "fromfd"},
 };
 
 static int remove_names(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(removed); i++) {
         PyTypeObject *type = type_of_module(removed[i].module, removed[i].type);
-        if (!type)
-            continue;
-        auto_py PyObject *dict = guards_type_dict(type);
-        int rc = PyDict_GetItemString(dict, removed[i].name)
-                     ? PyDict_DelItemString(dict, removed[i].name)
-                     : 0;
-        PyType_Modified(type);
-        Py_DECREF(type);
+        int rc = type ? guards_remove_name(type, removed[i].name) : 0;
+        Py_XDECREF(type);
         if (rc < 0)
             return -1;
     }
