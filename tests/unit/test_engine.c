@@ -39,7 +39,8 @@ TEST(every_program_gets_a_worker_of_its_own)
     rig_down();
 }
 
-TEST(a_worker_is_ended_a_moment_after_its_answer_when_nobody_waits)
+/* A rig in which one worker has answered and is not to be ended for a minute. */
+static void leave_one_spent(void)
 {
     rig_up(2, 4, 2);
     struct answer a;
@@ -47,10 +48,16 @@ TEST(a_worker_is_ended_a_moment_after_its_answer_when_nobody_waits)
     WAIT_UNTIL(rig.e->active && rig.e->active->count[WORKER_WARM] == 2);
     run("12345", &a);
     CHECK(rig.e->active->count[WORKER_SPENT] == 1);
+}
+
+TEST(a_worker_is_ended_a_moment_after_its_answer_when_nobody_waits)
+{
+    leave_one_spent();
     CHECK(script->spawns == 2);
     pool_refill(rig.e->active); /* as the timer does */
     CHECK(rig.e->active->count[WORKER_SPENT] == 0);
     rig.e->tuning.retire_ns = 1;
+    struct answer a;
     run("12345", &a);
     WAIT_UNTIL(rig.e->active->count[WORKER_SPENT] == 0 && rig.e->active->count[WORKER_WARM] == 2);
     rig_down();
@@ -93,12 +100,7 @@ TEST(what_a_worker_says_after_its_answer_is_of_no_consequence)
 
 TEST(a_zygote_is_replaced_and_ends_with_a_worker_that_has_answered)
 {
-    rig_up(2, 4, 2);
-    struct answer a;
-    rig.e->tuning.retire_ns = 60 * NS_PER_S;
-    WAIT_UNTIL(rig.e->active && rig.e->active->count[WORKER_WARM] == 2);
-    run("12345", &a);
-    CHECK(rig.e->active->count[WORKER_SPENT] == 1);
+    leave_one_spent();
     uint64_t id = rig.e->active->id;
     zygote_launch(rig.e);
     WAIT_UNTIL(rig.e->active->id != id && script->ends == 1);
