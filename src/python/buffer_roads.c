@@ -1,5 +1,6 @@
-/* Buffered streams: see buffer_roads.h. Runs in the worker, with objects of a hostile program. A
- * raw stream is trusted when everything that the buffer calls of it is C or the library's. */
+/* Buffered and text streams: see buffer_roads.h. Runs in the worker, with objects of a hostile
+ * program. A raw stream is trusted when everything that the buffer calls of it is C or the
+ * library's. */
 #include "python/buffer_roads.h"
 
 #include <Python.h>

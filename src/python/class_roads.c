@@ -276,16 +276,12 @@ static int put_setattro(PyTypeObject *metatype)
     return list ? 0 : -1;
 }
 
-/* type.__setattr__ and __delattr__ call the slot's function directly. */
 static int put_wrapper(PyObject *dict, const char *name)
 {
-    PyObject *found = PyDict_GetItemString(dict, name); /* borrowed */
-    if (!found || !Py_IS_TYPE(found, &PyWrapperDescr_Type)) {
-        PyErr_Format(PyExc_SystemError, "type.%s is not as expected", name);
-        return -1;
-    }
-    ((PyWrapperDescrObject *)found)->d_wrapped = (void *)type_setattro;
-    return 0;
+    if (guards_put_wrapper(dict, name, (void *)real_type_setattro, (void *)type_setattro))
+        return 0;
+    PyErr_Format(PyExc_SystemError, "type.%s is not as expected", name);
+    return -1;
 }
 
 /* @type and everything derived from it. */

@@ -142,12 +142,14 @@ PyObject *guards_type_dict(PyTypeObject *type)
 #endif
 }
 
-void guards_put_wrapper(PyObject *dict, const char *name, void *from, void *to)
+bool guards_put_wrapper(PyObject *dict, const char *name, void *from, void *to)
 {
     PyObject *found = PyDict_GetItemString(dict, name); /* borrowed */
-    if (found && Py_IS_TYPE(found, &PyWrapperDescr_Type) &&
-        ((PyWrapperDescrObject *)found)->d_wrapped == from)
-        ((PyWrapperDescrObject *)found)->d_wrapped = to;
+    if (!found || !Py_IS_TYPE(found, &PyWrapperDescr_Type) ||
+        ((PyWrapperDescrObject *)found)->d_wrapped != from)
+        return false;
+    ((PyWrapperDescrObject *)found)->d_wrapped = to;
+    return true;
 }
 
 int guards_remove_name(PyTypeObject *type, const char *name)

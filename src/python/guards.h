@@ -42,8 +42,8 @@ int guards_type_ready(PyTypeObject *type);
 /* The namespace of a type, to be changed in place (new reference). */
 PyObject *guards_type_dict(PyTypeObject *type);
 /* Methods such as __setitem__ and __init__ call a slot's function directly: have the one called
- * @name in the namespace @dict call @to, if it calls @from. */
-void guards_put_wrapper(PyObject *dict, const char *name, void *from, void *to);
+ * @name in the namespace @dict call @to, if it calls @from. False: it does not, or is not there. */
+bool guards_put_wrapper(PyObject *dict, const char *name, void *from, void *to);
 /* Take @name out of the type's namespace, if it is there. -1 = Python exception. */
 int guards_remove_name(PyTypeObject *type, const char *name);
 

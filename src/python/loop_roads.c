@@ -7,7 +7,6 @@
 #include "base/macros.h"
 #include "python/compat.h"
 #include "python/events.h"
-#include "python/guards.h"
 #include "python/imports_impl.h"
 
 /* Every replaced method is this one; what the program tried is its self. */

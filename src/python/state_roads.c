@@ -97,7 +97,9 @@ static PyTypeObject *type_of_module(const char *module, const char *name)
 
 static void wrap_init(struct once *o)
 {
-    PyTypeObject *type = o->class ? NULL : type_of_module(o->module, o->type);
+    if (o->class)
+        return;
+    PyTypeObject *type = type_of_module(o->module, o->type);
     if (!type)
         return;
     auto_py PyObject *dict = guards_type_dict(type);
@@ -114,16 +116,17 @@ static void wrap_init(struct once *o)
     PyType_Modified(type);
 }
 
-static int wrap_csv(void)
+static void wrap_csv(void)
 {
-    PyTypeObject *type = csv_real_next ? NULL : type_of_module("_csv", "Reader");
+    if (csv_real_next)
+        return;
+    PyTypeObject *type = type_of_module("_csv", "Reader");
     if (!type) { /* before 3.12 it has no name */
         PyObject *csv = PyDict_GetItemString(PyImport_GetModuleDict(), "_csv"); /* borrowed */
-        auto_py PyObject *one =
-            csv && !csv_real_next ? PyObject_CallMethod(csv, "reader", "[]") : NULL;
+        auto_py PyObject *one = csv ? PyObject_CallMethod(csv, "reader", "[]") : NULL;
         PyErr_Clear();
         if (!one)
-            return 0;
+            return;
         type = (PyTypeObject *)Py_NewRef((PyObject *)Py_TYPE(one));
     }
     auto_py PyObject *dict = guards_type_dict(type);
@@ -132,7 +135,6 @@ static int wrap_csv(void)
     type->tp_iternext = csv_next;
     PyType_Modified(type);
     Py_DECREF(type);
-    return 0;
 }
 
 /* Names that are taken out of types: a state of the program's choice for an object that is at work;
@@ -166,5 +168,6 @@ int state_roads_learn(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(made_once); i++)
         wrap_init(&made_once[i]);
-    return wrap_csv() < 0 ? -1 : remove_names();
+    wrap_csv();
+    return remove_names();
 }

@@ -14,7 +14,8 @@ _noreturn_ void zygote_main(void);
 /* Everything that is done once before any fork: the interpreter's set-up, preloading, a rehearsal.
  * Fills *ret (zeroed by the caller; msg_ready_done) but for preload_ns. */
 int zygote_prepare(const struct msg_launch *launch, struct msg_ready *ret, struct err *err);
-/* Move everything out of the garbage collector's sight, so that it never writes to shared pages. */
+/* Move everything out of the garbage collector's sight, so that it never writes to shared pages,
+ * and use up the free places in them, so that no worker allocates there. */
 int zygote_freeze(struct err *err);
 
 /* Work of the one who has just been forked, before it is jailed: what must not be the same in two
