@@ -87,9 +87,7 @@ static SSL *tls_client(int max_version)
     SSL_set_max_proto_version(ssl, max_version);
     SSL_set_fd(ssl, fd);
     uint64_t end = clock_mono_ns() + PATIENCE_NS;
-    /* the server's errors lie in this thread's queue too, and SSL_get_error() would take them for
-     * ours */
-    while ((ERR_clear_error(), r = SSL_connect(ssl)) != 1 && clock_mono_ns() < end) {
+    while ((r = SSL_connect(ssl)) != 1 && clock_mono_ns() < end) {
         int why = SSL_get_error(ssl, r);
         if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
             break;
